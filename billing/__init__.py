@@ -1,0 +1,1 @@
+"""Metering, prices, rating, ledger and invoices."""

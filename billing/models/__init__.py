@@ -1,0 +1,5 @@
+"""Billing tables."""
+
+from billing.models.price_version import PriceVersion
+
+__all__ = ["PriceVersion"]

@@ -1,0 +1,1 @@
+"""Kubernetes clusters: connections, workloads, reconcile and watch."""

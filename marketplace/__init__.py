@@ -1,0 +1,1 @@
+"""The market: who may rent what, where, and for whom."""

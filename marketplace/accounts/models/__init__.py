@@ -1,0 +1,5 @@
+"""Accounts tables."""
+
+from marketplace.accounts.models.user import User
+
+__all__ = ["User"]

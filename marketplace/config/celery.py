@@ -1,0 +1,11 @@
+"""The Celery application; its settings stand in settings/base.py under CELERY_, its timers in schedule.py."""
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "marketplace.config.settings.local")
+
+app = Celery("ondol")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()

@@ -1,0 +1,13 @@
+"""Every periodic task on one page. Each is a sweep that may run twice at once, so two beats are harmless."""
+
+from typing import Any, Final
+
+SCHEDULE: Final[dict[str, dict[str, Any]]] = {
+    "worker-canary": {"task": "config.finish_canary", "schedule": 10.0, "options": {"expires": 10}},
+    "reconcile-due": {"task": "clusters.reconcile_due", "schedule": 2.0, "options": {"expires": 2}},
+    "expire-instances": {"task": "instances.expire_due", "schedule": 5.0, "options": {"expires": 5}},
+    "meter-due": {"task": "billing.meter_due", "schedule": 10.0, "options": {"expires": 10}},
+    "check-ledger": {"task": "billing.check_ledger", "schedule": 86_400.0},
+    "forget-idempotency": {"task": "kernel.forget_expired", "schedule": 3_600.0},
+}
+"""`expires`: a beat that outran its workers must not pile up sweeps that would find nothing."""

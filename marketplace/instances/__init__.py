@@ -1,0 +1,1 @@
+"""What is rented: instances, their life cycle, allocations and placement decisions."""

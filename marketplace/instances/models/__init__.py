@@ -1,0 +1,16 @@
+"""Instance tables."""
+
+from marketplace.instances.models.allocation import Allocation
+from marketplace.instances.models.instance import Instance, InstanceKind, InstanceTerm
+from marketplace.instances.models.placement_decision import DecisionOutcome, PlacementDecision
+from marketplace.instances.models.transition import Transition
+
+__all__ = [
+    "Allocation",
+    "DecisionOutcome",
+    "Instance",
+    "InstanceKind",
+    "InstanceTerm",
+    "PlacementDecision",
+    "Transition",
+]

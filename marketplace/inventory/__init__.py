@@ -1,0 +1,1 @@
+"""What is there? Providers, sites, certifications, clusters, accelerators, node stock and offers."""

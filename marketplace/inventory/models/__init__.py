@@ -1,0 +1,28 @@
+"""Inventory tables."""
+
+from marketplace.inventory.models.accelerator import Accelerator, AcceleratorKind, IsolationClass
+from marketplace.inventory.models.certification import Certification
+from marketplace.inventory.models.cluster import Cluster, ClusterStatus
+from marketplace.inventory.models.node import Node, NodeStock
+from marketplace.inventory.models.offer import Offer, OfferStatus
+from marketplace.inventory.models.provider import Provider, Seller, SellingMode, SellingTerm
+from marketplace.inventory.models.site import Site, Zone
+
+__all__ = [
+    "Accelerator",
+    "AcceleratorKind",
+    "Certification",
+    "Cluster",
+    "ClusterStatus",
+    "IsolationClass",
+    "Node",
+    "NodeStock",
+    "Offer",
+    "OfferStatus",
+    "Provider",
+    "Seller",
+    "SellingMode",
+    "SellingTerm",
+    "Site",
+    "Zone",
+]

@@ -1,0 +1,119 @@
+"""Who acts, and the one context manager that opens a transaction for them.
+
+`as_actor` is the only opener of transactions in the product. It sets, for this transaction alone, the database role and the
+settings that row-level security reads, so that a pooled connection can never carry one tenant into the next request.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+from django.db import connection, transaction
+
+
+class ActorKind(StrEnum):
+    """What an actor is; decides the database role."""
+
+    ANONYMOUS = "anonymous"
+    CUSTOMER = "customer"
+    OPERATOR = "operator"
+    SYSTEM = "system"
+
+
+WEB_ROLE: Final = "ondol_web"
+STAFF_ROLE: Final = "ondol_staff"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """A person, an API key or a process, with everything that access rules and the audit log need.
+
+    Attributes:
+        tenant_id: The one tenant whose rows are visible; None for anonymous, operators and the system.
+        project_ids: Projects the actor is confined to; None means every project of the tenant.
+        permissions: Permission names granted by role or by the key's scopes, e.g. `instances.write`.
+        name: For the audit log: an e-mail address, a key's prefix or a process name.
+    """
+
+    kind: ActorKind
+    name: str
+    user_id: UUID | None = None
+    tenant_id: UUID | None = None
+    api_key_id: UUID | None = None
+    project_ids: frozenset[UUID] | None = None
+    permissions: frozenset[str] = field(default_factory=frozenset)
+    address: str = ""
+    request_id: str = ""
+
+    @property
+    def database_role(self) -> str:
+        """`ondol_staff` for operators and processes, `ondol_web` for everyone else."""
+        return STAFF_ROLE if self.kind in (ActorKind.OPERATOR, ActorKind.SYSTEM) else WEB_ROLE
+
+    def sees_project(self, project_id: UUID) -> bool:
+        """Whether the actor's confinement includes the project; says nothing of the tenant."""
+        return self.project_ids is None or project_id in self.project_ids
+
+
+def system_actor(name: str) -> Actor:
+    """The actor for a process or task, e.g. `system_actor("admitter")`."""
+    return Actor(kind=ActorKind.SYSTEM, name=name)
+
+
+ANONYMOUS: Final = Actor(kind=ActorKind.ANONYMOUS, name="anonymous")
+
+_SET: Final = (
+    "SELECT set_config('role', %s, true), set_config('ondol.tenant', %s, true), set_config('ondol.user', %s, true)"
+)
+
+
+@contextmanager
+def as_actor(actor: Actor) -> Iterator[Actor]:
+    """Open one transaction in which the database shows what `actor` may see, and nothing else.
+
+    Commits on a clean exit, rolls back on an exception. One round trip sets role, tenant and user with SET LOCAL semantics.
+    Not reentrant for another actor: inside a transaction of ours a second actor is a programming error.
+
+    Raises:
+        RuntimeError: Called within another actor's transaction.
+    """
+    current: Actor | None = getattr(connection, "ondol_actor", None)
+    if current is not None:
+        if current != actor:
+            message = f"already acting as {current.name}; {actor.name} needs a transaction of its own"
+            raise RuntimeError(message)
+        with transaction.atomic():
+            yield actor
+        return
+    outer = connection.in_atomic_block
+    with transaction.atomic():
+        before = _switch(actor)
+        connection.ondol_actor = actor  # type: ignore[attr-defined]
+        try:
+            yield actor
+        finally:
+            connection.ondol_actor = None  # type: ignore[attr-defined]
+        if outer:
+            _restore(before)
+
+
+def _switch(actor: Actor) -> tuple[str, str, str]:
+    with connection.cursor() as cursor:
+        before = ("none", "", "")
+        if connection.in_atomic_block and len(connection.savepoint_ids) > 0:
+            # Only inside a test's outer transaction: SET LOCAL would outlive the savepoint, so remember what to put back.
+            cursor.execute(
+                "SELECT current_setting('role'), coalesce(current_setting('ondol.tenant', true), ''),"
+                " coalesce(current_setting('ondol.user', true), '')"
+            )
+            before = cursor.fetchone()
+        cursor.execute(_SET, [actor.database_role, str(actor.tenant_id or ""), str(actor.user_id or "")])
+    return before
+
+
+def _restore(before: tuple[str, str, str]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_SET, list(before))

@@ -1,0 +1,57 @@
+"""Public identifiers: a UUIDv7 in the database, a TypeID (`ins_01j…`) on every face.
+
+The text form follows the TypeID specification 0.3: a prefix, an underscore, and 26 characters of Crockford base32 in lower
+case. Time-ordered, 74 random bits: not guessable, and index-friendly.
+"""
+
+import re
+import secrets
+import time
+from typing import Final
+from uuid import UUID
+
+_ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
+_VALUES: Final = {character: value for value, character in enumerate(_ALPHABET)}
+_SUFFIX: Final = re.compile(r"[0-7][0-9a-hjkmnp-tv-z]{25}")
+_PREFIX: Final = re.compile(r"[a-z]{2,8}")
+
+
+class MalformedId(ValueError):
+    """The text is not a TypeID of the expected kind."""
+
+
+def new_id() -> UUID:
+    """A fresh UUIDv7 (RFC 9562): 48 bits of milliseconds, then random bits."""
+    value = (time.time_ns() // 1_000_000 & (1 << 48) - 1) << 80 | secrets.randbits(80)
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    return UUID(int=value)
+
+
+def format_id(*, prefix: str, value: UUID) -> str:
+    """The public form of a stored id, e.g. `ins_01j9…`.
+
+    Raises:
+        ValueError: The prefix is not 2 to 8 lower-case letters.
+    """
+    if not _PREFIX.fullmatch(prefix):
+        message = f"not a prefix: {prefix!r}"
+        raise ValueError(message)
+    number = value.int
+    return prefix + "_" + "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
+
+
+def parse_id(*, prefix: str, text: str) -> UUID:
+    """The stored id behind a public one.
+
+    Raises:
+        MalformedId: Wrong prefix, wrong length, or characters outside the alphabet. The caller answers as for an unknown id.
+    """
+    head, _, suffix = text.partition("_")
+    if head != prefix or not _SUFFIX.fullmatch(suffix):
+        message = f"not a {prefix} id"
+        raise MalformedId(message)
+    number = 0
+    for character in suffix:
+        number = number << 5 | _VALUES[character]
+    return UUID(int=number)

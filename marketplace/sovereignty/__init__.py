@@ -1,0 +1,1 @@
+"""May it run there? Data classes, assurance schemes and dated rules."""

@@ -1,0 +1,1 @@
+"""For whom? Tenants, billing profiles, projects, memberships, API keys and access rules."""

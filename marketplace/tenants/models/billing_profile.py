@@ -1,0 +1,49 @@
+"""Who is billed, under which business number and with which rounding."""
+
+from django.db import models
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from marketplace.kernel import ids
+from marketplace.tenants.models.tenant import Tenant
+
+
+class Rounding(models.TextChoices):
+    """How an invoice's total is rounded (국고금 관리법 art. 47: state money has no single won)."""
+
+    WON = "won", _("To the won")
+    TEN_WON = "ten_won", _("Cut to ten won")
+
+
+class BillingProfile(models.Model):
+    """A payer (청구처): one business number may have many, by branch place number or department."""
+
+    TYPE_PREFIX = "bil"
+
+    id = models.UUIDField(primary_key=True, default=ids.new_id)
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="billing_profiles")
+    name = models.CharField(max_length=100)
+    company_name = models.CharField(max_length=120)
+    business_number = models.CharField(max_length=10)
+    place_number = models.CharField(max_length=4, blank=True)
+    representative = models.CharField(max_length=60, blank=True)
+    address = models.CharField(max_length=200, blank=True)
+    department = models.CharField(max_length=100, blank=True)
+    email = models.EmailField(blank=True)
+    rounding = models.CharField(max_length=8, choices=Rounding, default=Rounding.WON)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        """Named once per tenant; `(tenant, id)` is the target of composite foreign keys."""
+
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "name"], name="tenants_billingprofile_name_once"),
+            models.UniqueConstraint(fields=["tenant", "id"], name="tenants_billingprofile_tenant_id"),
+            models.CheckConstraint(
+                condition=models.Q(business_number__regex=r"^[0-9]{10}$"), name="tenants_billingprofile_number"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        """The name."""
+        return self.name
