@@ -20,5 +20,5 @@ def bind_hints() -> None:
 
     hints.bind("instance.queued", wake_admitter)
     hints.bind("stock.freed", wake_admitter)
-    hints.bind("workload.due", lambda row_id: _send_task("clusters.reconcile_workload", "provision", row_id))
+    hints.bind("instance.due", lambda row_id: _send_task("clusters.reconcile_instance", "provision", row_id))
     hints.bind("instance.moved", lambda row_id: _send_task("billing.meter_instance", "billing", row_id))

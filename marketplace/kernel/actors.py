@@ -100,6 +100,20 @@ def as_actor(actor: Actor) -> Iterator[Actor]:
             _restore(before)
 
 
+@contextmanager
+def savepoint() -> Iterator[None]:
+    """A part of the open transaction that can fail on its own, e.g. an insert that may collide.
+
+    Raises:
+        RuntimeError: No transaction is open; savepoints never open one.
+    """
+    if not connection.in_atomic_block:
+        message = "a savepoint needs an open transaction (as_actor)"
+        raise RuntimeError(message)
+    with transaction.atomic():
+        yield
+
+
 def _switch(actor: Actor) -> tuple[str, str, str]:
     with connection.cursor() as cursor:
         before = ("none", "", "")

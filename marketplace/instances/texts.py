@@ -1,0 +1,93 @@
+"""Reasons as sentences in the active language: why a move happened, why an instance waits, what the customer can do."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from marketplace.instances.states import Reason, State
+
+STATE_LABELS: Final[Mapping[str, Promise]] = {
+    State.QUEUED: _("Queued"),
+    State.PROVISIONING: _("Provisioning"),
+    State.RUNNING: _("Running"),
+    State.STOPPING: _("Stopping"),
+    State.STOPPED: _("Stopped"),
+    State.ENDED: _("Ended"),
+}
+
+REASONS: Final[Mapping[str, Promise]] = {
+    Reason.RENTED: _("The request was accepted."),
+    Reason.PLACED: _("Devices were allocated."),
+    Reason.STARTED: _("The main process runs; metering has started."),
+    Reason.STOP_REQUESTED: _("A stop was requested; metering has ended."),
+    Reason.END_REQUESTED: _("An end was requested; metering has ended."),
+    Reason.RESUMED: _("A start was requested."),
+    Reason.COMPLETED: _("The main process finished successfully."),
+    Reason.EXITED_WITH_ERROR: _("The main process exited with an error."),
+    Reason.OUT_OF_MEMORY: _("The main process was ended because it used more memory than the instance has."),
+    Reason.IMAGE_UNAVAILABLE: _("The image could not be pulled."),
+    Reason.INVALID_SPECIFICATION: _("The cluster refused the specification."),
+    Reason.MAX_DURATION_REACHED: _("The maximum duration was reached."),
+    Reason.INSUFFICIENT_CAPACITY: _("Nothing was free and the request did not want to wait."),
+    Reason.MAX_WAIT_REACHED: _("The maximum waiting time was reached."),
+    Reason.UNSCHEDULABLE: _("The allocated node could not take the instance; it was queued again."),
+    Reason.POD_LOST: _("The instance's pod disappeared from the cluster; metering ended when it was last seen."),
+    Reason.EVICTED: _("The node evicted the instance."),
+    Reason.NODE_LOST: _("The node was lost."),
+    Reason.PODS_GONE: _("Everything of the instance is gone from the cluster."),
+    Reason.TENANT_SUSPENDED: _("The organization was suspended."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class WaitText:
+    """Why an instance waits and what helps."""
+
+    message: Promise
+    remedy: Promise
+    is_blocking: bool
+
+
+WAITS: Final[Mapping[str, WaitText]] = {
+    "Queued": WaitText(
+        _("The request is in the queue and is looked at next."), _("Nothing to do; this takes about a second."), False
+    ),
+    "WaitingForCapacity": WaitText(
+        _("No permitted node has %(requested)s free devices now; the most on one node is %(free)s."),
+        _("Wait, ask for fewer devices, or allow more offers."),
+        False,
+    ),
+    "NoCertifiedSite": WaitText(
+        _("No site may take the project's data now."),
+        _("Look at the placement evidence; the operator can tell when a certificate is renewed."),
+        True,
+    ),
+    "InventoryStale": WaitText(
+        _("The cluster with free devices has not answered for a while; its stock is not sold until it does."),
+        _("Wait; the provider has been notified."),
+        False,
+    ),
+    "SiteUnderMaintenance": WaitText(
+        _("The nodes with free devices are under maintenance."), _("Wait, or allow more offers."), False
+    ),
+    "PriceAboveLimit": WaitText(
+        _("Every free offer costs more than the maximum price of the request."), _("Raise the maximum price."), True
+    ),
+}
+
+
+def explain_reason(reason: str) -> str:
+    """The sentence for a transition's reason; an unknown one (from a newer version) is shown by its token."""
+    return str(REASONS.get(reason, reason))
+
+
+def explain_wait(reason: str, facts: Mapping[str, Any]) -> tuple[str, str, bool]:
+    """Message, remedy and whether it blocks until somebody acts."""
+    text = WAITS.get(reason)
+    if text is None:
+        return reason, "", False
+    message = str(text.message)
+    return (message % facts if facts else message), str(text.remedy), text.is_blocking

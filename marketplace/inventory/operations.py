@@ -1,0 +1,235 @@
+"""Writes of the market's side: providers, sites, certifications, the catalogue, offers; by operators, audited."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError
+from django.utils.translation import gettext_lazy as _
+
+from marketplace.inventory.models import (
+    Accelerator,
+    Certification,
+    Offer,
+    OfferStatus,
+    Provider,
+    Seller,
+    SellingMode,
+    SellingTerm,
+    Site,
+    Zone,
+)
+from marketplace.kernel.actors import Actor, savepoint
+from marketplace.kernel.audit import record_act
+from marketplace.kernel.errors import ValidationFailed
+from marketplace.sovereignty.models import AssuranceScheme
+
+
+class CertificationInvalid(ValidationFailed):
+    """Inverted validity, an unknown level, or no single holder."""
+
+    code = "certification_invalid"
+
+
+class OfferInvalid(ValidationFailed):
+    """An offer whose shape no node could have, or of a provider that nobody sells for."""
+
+    code = "offer_invalid"
+
+
+class SellingTermInvalid(ValidationFailed):
+    """A selling term that begins before the one in force."""
+
+    code = "selling_term_invalid"
+
+
+def define_seller(*, actor: Actor, legal_name: str, business_number: str, now: datetime, **details: str) -> Seller:
+    """Add or correct a legal entity that supplies. Safe to repeat."""
+    seller, _created = Seller.objects.update_or_create(
+        business_number=business_number, defaults={"legal_name": legal_name, **details}
+    )
+    record_act(actor=actor, action="seller.defined", object_type="sel", object_id=seller.id, now=now)
+    return seller
+
+
+def define_provider(
+    *, actor: Actor, code: str, name_ko: str, name_en: str, now: datetime, operator_nationality: str = "KR"
+) -> Provider:
+    """Add or rename a provider. Safe to repeat."""
+    provider, _created = Provider.objects.update_or_create(
+        code=code, defaults={"name_ko": name_ko, "name_en": name_en, "operator_nationality": operator_nationality}
+    )
+    record_act(actor=actor, action="provider.defined", object_type="prv", object_id=provider.id, now=now)
+    return provider
+
+
+def set_selling_term(
+    *, actor: Actor, provider_id: UUID, mode: SellingMode, seller_id: UUID, effective_from: datetime, now: datetime
+) -> SellingTerm:
+    """Say from when on and under which seller a provider's capacity is sold; ends the term in force there.
+
+    Raises:
+        SellingTermInvalid: It begins no later than the term in force.
+
+    Locks the provider row.
+    """
+    Provider.objects.select_for_update(no_key=True).get(id=provider_id)
+    current = SellingTerm.objects.filter(provider_id=provider_id, effective_to__isnull=True).first()
+    if current is not None:
+        if current.effective_from >= effective_from:
+            raise SellingTermInvalid(reason=_("A later term is already set."), pointer="/effective_from")
+        current.effective_to = effective_from
+        current.save(update_fields=["effective_to"])
+    term = SellingTerm.objects.create(
+        provider_id=provider_id, mode=mode, seller_id=seller_id, effective_from=effective_from
+    )
+    record_act(actor=actor, action="selling_term.set", object_type="prv", object_id=provider_id, now=now)
+    return term
+
+
+def define_site(
+    *,
+    actor: Actor,
+    provider_id: UUID,
+    code: str,
+    name_ko: str,
+    name_en: str,
+    now: datetime,
+    jurisdiction: str = "KR",
+    zone: Zone = Zone.GENERAL,
+    is_network_separated: bool = False,
+) -> Site:
+    """Add or change a site. Safe to repeat."""
+    site, _created = Site.objects.update_or_create(
+        code=code,
+        defaults={
+            "provider_id": provider_id,
+            "name_ko": name_ko,
+            "name_en": name_en,
+            "jurisdiction": jurisdiction,
+            "zone": zone,
+            "is_network_separated": is_network_separated,
+        },
+    )
+    record_act(actor=actor, action="site.defined", object_type="sit", object_id=site.id, now=now)
+    return site
+
+
+def add_certification(
+    *,
+    actor: Actor,
+    scheme: str,
+    level: str,
+    issuer: str,
+    document_number: str,
+    valid_from: datetime,
+    valid_to: datetime,
+    now: datetime,
+    site_id: UUID | None = None,
+    provider_id: UUID | None = None,
+) -> Certification:
+    """Record a certificate of one site or one provider.
+
+    Raises:
+        CertificationInvalid: Unknown scheme or level, inverted validity, or not exactly one holder.
+    """
+    known = AssuranceScheme.objects.filter(code=scheme).first()
+    if known is None:
+        raise CertificationInvalid(reason=_("Unknown assurance scheme."), pointer="/scheme")
+    if known.levels and level not in known.levels:
+        raise CertificationInvalid(reason=_("The scheme has no such level."), pointer="/level")
+    if valid_to <= valid_from:
+        raise CertificationInvalid(reason=_("The validity ends before it begins."), pointer="/valid_to")
+    if (site_id is None) == (provider_id is None):
+        raise CertificationInvalid(reason=_("Name one holder: a site or a provider."), pointer="/site")
+    certification = Certification.objects.create(
+        scheme=known,
+        level=level,
+        issuer=issuer,
+        document_number=document_number,
+        site_id=site_id,
+        provider_id=provider_id,
+        valid_from=valid_from,
+        valid_to=valid_to,
+    )
+    record_act(actor=actor, action="certification.added", object_type="crt", object_id=certification.id, now=now)
+    return certification
+
+
+def revoke_certification(*, actor: Actor, certification_id: UUID, reason: str, now: datetime) -> Certification:
+    """End a certificate now; new placements that need it stop at this second, running instances are left alone. Safe to repeat."""
+    certification = Certification.objects.select_for_update(no_key=True).get(id=certification_id)
+    if certification.revoked_at is None:
+        certification.revoked_at = now
+        certification.save(update_fields=["revoked_at"])
+        record_act(
+            actor=actor,
+            action="certification.revoked",
+            object_type="crt",
+            object_id=certification.id,
+            reason=reason,
+            now=now,
+        )
+    return certification
+
+
+def define_accelerator(*, actor: Actor, code: str, fields: Mapping[str, Any], now: datetime) -> Accelerator:
+    """Add or correct a catalogue row. Safe to repeat; audited only when something changed."""
+    accelerator, created = Accelerator.objects.get_or_create(code=code, defaults=dict(fields))
+    changed = {
+        name: [getattr(accelerator, name), value]
+        for name, value in fields.items()
+        if getattr(accelerator, name) != value
+    }
+    if not created and changed:
+        for name, value in fields.items():
+            setattr(accelerator, name, value)
+        accelerator.save(update_fields=list(fields))
+    if created or changed:
+        record_act(
+            actor=actor,
+            action="accelerator.defined",
+            object_type="acc",
+            object_id=accelerator.id,
+            now=now,
+            changes=changed,
+        )
+    return accelerator
+
+
+def create_offer(
+    *,
+    actor: Actor,
+    code: str,
+    accelerator_id: UUID,
+    site_id: UUID,
+    cpu_millis_per_device: int,
+    memory_mib_per_device: int,
+    devices_max: int,
+    now: datetime,
+    status: OfferStatus = OfferStatus.ACTIVE,
+) -> Offer:
+    """Put an accelerator of a site on sale.
+
+    Raises:
+        OfferInvalid: The code is taken, or an instance could have more devices than a node of this accelerator has.
+    """
+    accelerator = Accelerator.objects.get(id=accelerator_id)
+    if not 1 <= devices_max <= accelerator.devices_per_node_max:
+        raise OfferInvalid(reason=_("An instance cannot have more devices than a node."), pointer="/devices_max")
+    try:
+        with savepoint():
+            offer = Offer.objects.create(
+                code=code,
+                accelerator=accelerator,
+                site_id=site_id,
+                cpu_millis_per_device=cpu_millis_per_device,
+                memory_mib_per_device=memory_mib_per_device,
+                devices_max=devices_max,
+                status=status,
+            )
+    except IntegrityError as error:
+        raise OfferInvalid(reason=_("The code is already taken."), pointer="/code") from error
+    record_act(actor=actor, action="offer.created", object_type="off", object_id=offer.id, now=now)
+    return offer

@@ -1,0 +1,85 @@
+"""Reads of sites, offers and stock as plain data for rules and placement, and as rows for faces."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from marketplace.inventory.models import (
+    Accelerator,
+    Certification,
+    Offer,
+    OfferStatus,
+    SellingTerm,
+    Site,
+)
+from marketplace.sovereignty.rules import Certificate, SiteFacts
+
+
+def list_accelerators() -> QuerySet[Accelerator]:
+    """The catalogue, by vendor and model."""
+    return Accelerator.objects.order_by("vendor", "model", "code")
+
+
+def list_sites() -> QuerySet[Site]:
+    """Every site with its provider, by code."""
+    return Site.objects.select_related("provider").order_by("code")
+
+
+def list_offers_on_sale() -> QuerySet[Offer]:
+    """Active offers with accelerator, site and provider, by code."""
+    return (
+        Offer.objects.filter(status=OfferStatus.ACTIVE)
+        .select_related("accelerator", "site", "site__provider")
+        .order_by("code")
+    )
+
+
+def read_site_facts(*, site_ids: Iterable[UUID] | None = None) -> Mapping[UUID, SiteFacts]:
+    """Sites as the sovereignty rules see them, each with its own and its provider's certificates (also ended and revoked ones).
+
+    Two queries for any number of sites.
+    """
+    sites = Site.objects.select_related("provider")
+    if site_ids is not None:
+        sites = sites.filter(id__in=list(site_ids))
+    by_site: defaultdict[UUID, list[Certificate]] = defaultdict(list)
+    by_provider: defaultdict[UUID, list[Certificate]] = defaultdict(list)
+    for row in Certification.objects.select_related("scheme").order_by("id"):
+        certificate = Certificate(
+            id=row.id,
+            scheme=row.scheme.code,
+            level=row.level,
+            document_number=row.document_number,
+            valid_from=row.valid_from,
+            valid_to=row.valid_to,
+            revoked_at=row.revoked_at,
+        )
+        if row.site_id is not None:
+            by_site[row.site_id].append(certificate)
+        elif row.provider_id is not None:
+            by_provider[row.provider_id].append(certificate)
+    return {
+        site.id: SiteFacts(
+            site_id=site.id,
+            code=site.code,
+            jurisdiction=site.jurisdiction,
+            operator_nationality=site.provider.operator_nationality,
+            zone=site.zone,
+            is_network_separated=site.is_network_separated,
+            certificates=(*by_site[site.id], *by_provider[site.provider_id]),
+        )
+        for site in sites
+    }
+
+
+def read_selling_terms(*, provider_ids: Iterable[UUID], now: datetime) -> Mapping[UUID, SellingTerm]:
+    """The selling term in force for each provider, with its seller; a provider without one sells nothing."""
+    rows = SellingTerm.objects.select_related("seller").filter(
+        Q(effective_to__isnull=True) | Q(effective_to__gt=now),
+        provider_id__in=list(provider_ids),
+        effective_from__lte=now,
+    )
+    return {row.provider_id: row for row in rows}

@@ -1,0 +1,183 @@
+"""The counters of what nodes have and what is promised: the only writer of Node and NodeStock.
+
+Taking is one conditional update per counter, so that two admitters, or an admitter and a shrinking node, can never promise a
+device twice; what a node *has* is written as observed, even when that is less than what is promised.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import F
+
+from marketplace.inventory.models import Cluster, Node, NodeStock
+from marketplace.kernel import ids
+from marketplace.kernel.hints import hint
+
+_TAKE_NODE = """
+UPDATE inventory_node SET
+    allocated_cpu_millis = allocated_cpu_millis + %(cpu)s, allocated_memory_mib = allocated_memory_mib + %(memory)s
+WHERE id = (SELECT node_id FROM inventory_nodestock WHERE id = %(stock_id)s)
+    AND is_ready AND is_schedulable AND removed_at IS NULL
+    AND allocated_cpu_millis + %(cpu)s <= allocatable_cpu_millis - foreign_cpu_millis
+    AND allocated_memory_mib + %(memory)s <= allocatable_memory_mib - foreign_memory_mib
+"""
+_TAKE_DEVICES = """
+UPDATE inventory_nodestock SET allocated_devices = allocated_devices + %(devices)s
+WHERE id = %(stock_id)s AND allocated_devices + %(devices)s <= allocatable_devices - foreign_devices
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservedNode:
+    """A node as its cluster shows it; the input of `record_node`.
+
+    Attributes:
+        stock: For each accelerator id: (capacity, allocatable, requested by foreign pods).
+    """
+
+    name: str
+    uid: str
+    is_ready: bool
+    is_schedulable: bool
+    not_ready_since: datetime | None
+    labels: Mapping[str, str]
+    taint_keys: Sequence[str]
+    driver_version: str
+    firmware_version: str
+    runtime_version: str
+    allocatable_cpu_millis: int
+    foreign_cpu_millis: int
+    allocatable_memory_mib: int
+    foreign_memory_mib: int
+    stock: Mapping[UUID, tuple[int, int, int]]
+
+
+def take_devices(*, stock_id: UUID, devices: int, cpu_millis: int, memory_mib: int) -> bool:
+    """Promise devices with their processor and memory; False, and nothing taken, when they are no longer free.
+
+    Locks the node row, then the stock row, until the open transaction ends.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_TAKE_NODE, {"stock_id": stock_id, "cpu": cpu_millis, "memory": memory_mib})
+        if cursor.rowcount != 1:
+            return False
+        cursor.execute(_TAKE_DEVICES, {"stock_id": stock_id, "devices": devices})
+        if cursor.rowcount == 1:
+            return True
+    _give_back(stock_id=stock_id, devices=0, cpu_millis=cpu_millis, memory_mib=memory_mib)
+    return False
+
+
+def lock_nodes(*, stock_ids: Sequence[UUID]) -> None:
+    """Lock the nodes that carry this stock, in order of id, until the open transaction ends (architecture.md, Locks)."""
+    nodes = Node.objects.select_for_update(no_key=True).filter(stock__id__in=stock_ids)
+    list(nodes.order_by("id").values_list("id", flat=True))
+
+
+def release_devices(*, stock_id: UUID, devices: int, cpu_millis: int, memory_mib: int) -> None:
+    """Give promised devices back. Not repeatable by itself: the caller releases an allocation once, under its row.
+
+    Locks the node row, then the stock row.
+    """
+    _give_back(stock_id=stock_id, devices=devices, cpu_millis=cpu_millis, memory_mib=memory_mib)
+    hint("stock.freed", stock_id)
+
+
+def _give_back(*, stock_id: UUID, devices: int, cpu_millis: int, memory_mib: int) -> None:
+    stock = NodeStock.objects.filter(id=stock_id)
+    Node.objects.filter(id__in=stock.values("node_id")).update(
+        allocated_cpu_millis=F("allocated_cpu_millis") - cpu_millis,
+        allocated_memory_mib=F("allocated_memory_mib") - memory_mib,
+    )
+    if devices:
+        stock.update(allocated_devices=F("allocated_devices") - devices)
+
+
+def record_node(*, cluster_id: UUID, observed: ObservedNode, now: datetime) -> None:
+    """Write what a cluster shows of one node; promises (`allocated_*`) are left alone. Safe to repeat.
+
+    Locks the node row, then its stock rows.
+    """
+    node = Node(
+        cluster_id=cluster_id,
+        name=observed.name,
+        uid=observed.uid,
+        is_ready=observed.is_ready,
+        is_schedulable=observed.is_schedulable,
+        not_ready_since=observed.not_ready_since,
+        labels=dict(observed.labels),
+        taint_keys=list(observed.taint_keys),
+        driver_version=observed.driver_version,
+        firmware_version=observed.firmware_version,
+        runtime_version=observed.runtime_version,
+        allocatable_cpu_millis=observed.allocatable_cpu_millis,
+        foreign_cpu_millis=observed.foreign_cpu_millis,
+        allocatable_memory_mib=observed.allocatable_memory_mib,
+        foreign_memory_mib=observed.foreign_memory_mib,
+        observed_at=now,
+    )
+    Node.objects.bulk_create(
+        [node], update_conflicts=True, unique_fields=["cluster", "name"], update_fields=_OBSERVED_NODE_FIELDS
+    )
+    node_id = Node.objects.values_list("id", flat=True).get(cluster_id=cluster_id, name=observed.name)
+    NodeStock.objects.bulk_create(
+        [
+            NodeStock(
+                node_id=node_id,
+                accelerator_id=accelerator_id,
+                capacity_devices=capacity,
+                allocatable_devices=allocatable,
+                foreign_devices=foreign,
+                observed_at=now,
+            )
+            for accelerator_id, (capacity, allocatable, foreign) in sorted(observed.stock.items())
+        ],
+        update_conflicts=True,
+        unique_fields=["node", "accelerator"],
+        update_fields=["capacity_devices", "allocatable_devices", "foreign_devices", "observed_at"],
+    )
+    NodeStock.objects.filter(node_id=node_id).exclude(accelerator_id__in=observed.stock).update(
+        capacity_devices=0, allocatable_devices=0, foreign_devices=0, observed_at=now
+    )
+    hint("stock.freed", node_id)
+
+
+_OBSERVED_NODE_FIELDS = [
+    "uid",
+    "is_ready",
+    "is_schedulable",
+    "not_ready_since",
+    "labels",
+    "taint_keys",
+    "driver_version",
+    "firmware_version",
+    "runtime_version",
+    "allocatable_cpu_millis",
+    "foreign_cpu_millis",
+    "allocatable_memory_mib",
+    "foreign_memory_mib",
+    "observed_at",
+    "removed_at",
+]
+"""What the watcher writes; never the `allocated_*` counters, which are the admitter's."""
+
+
+def record_nodes_gone(*, cluster_id: UUID, present: Sequence[str], now: datetime) -> int:
+    """Mark every node of the cluster that is not in `present` as removed; how many. Safe to repeat."""
+    gone = Node.objects.filter(cluster_id=cluster_id, removed_at__isnull=True).exclude(name__in=present)
+    return gone.update(removed_at=now, is_ready=False, is_schedulable=False)
+
+
+def record_seen(*, cluster_id: UUID, version: str, now: datetime) -> None:
+    """The cluster's API server answered at `now`; its stock is fresh again. Safe to repeat."""
+    Cluster.objects.filter(id=cluster_id).update(last_seen_at=now, **({"version": version} if version else {}))
+
+
+def register_cluster_row(*, site_id: UUID, name: str, identity: UUID, version: str, now: datetime) -> Cluster:
+    """The row of a newly connected cluster; the caller (clusters.operations) has claimed it."""
+    return Cluster.objects.create(
+        id=ids.new_id(), site_id=site_id, name=name, identity=identity, version=version, last_seen_at=now
+    )

@@ -1,0 +1,162 @@
+"""The market as the rules and placement see it: who may run where, on which terms, with what stock.
+
+Shared by quote, rent and admit, so that what is shown, what is refused and what is placed are decided by the same code.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db.models import F
+from django.db.models.functions import Greatest
+
+from billing.prices import list_prices_in_force
+from marketplace.inventory.models import ClusterStatus, NodeStock, Offer, OfferStatus, SellingTerm
+from marketplace.inventory.queries import list_offers_on_sale, read_selling_terms, read_site_facts
+from marketplace.scheduling.placement import Stock
+from marketplace.sovereignty.queries import list_requirements_in_force, read_scheme_levels
+from marketplace.sovereignty.rules import Requirements, Verdict, permits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PricedOffer:
+    """An offer on sale with its price and seller in force."""
+
+    offer: Offer
+    price_version_id: UUID
+    price_micros_per_device_hour: int
+    selling_term: SellingTerm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketView:
+    """What one project may rent, and what it may not with the rule.
+
+    Attributes:
+        permitted: Offers on sale whose site may take the project's data, with the verdict's certificates.
+        refused: The others, with every refusal.
+        requirements: The rule versions applied.
+    """
+
+    permitted: tuple[tuple[PricedOffer, Verdict], ...]
+    refused: tuple[tuple[PricedOffer, Verdict], ...]
+    requirements: tuple[Requirements, ...]
+
+
+def view_market(
+    *,
+    data_classes: Iterable[str],
+    max_duration_s: int | None,
+    now: datetime,
+    accelerators: Sequence[str] = (),
+    offer_ids: Sequence[UUID] = (),
+) -> MarketView:
+    """Judge every offer on sale that matches, whatever its free stock; a constant number of queries.
+
+    Args:
+        accelerators: Codes that would do; empty = any.
+        offer_ids: Offers that would do; empty = any.
+
+    Raises:
+        DataClassUnknown: A class has no rule in force.
+    """
+    offers = [
+        offer
+        for offer in list_offers_on_sale()
+        if (not accelerators or offer.accelerator.code in accelerators) and (not offer_ids or offer.id in offer_ids)
+    ]
+    requirements = list_requirements_in_force(data_classes=data_classes, now=now)
+    verdicts = judge_offers(offers=offers, requirements=requirements, max_duration_s=max_duration_s, now=now)
+    permitted, refused = [], []
+    for priced in _price(offers=offers, now=now):
+        verdict = verdicts[priced.offer.id]
+        (permitted if verdict.is_permitted else refused).append((priced, verdict))
+    return MarketView(permitted=tuple(permitted), refused=tuple(refused), requirements=requirements)
+
+
+def judge_offers(
+    *, offers: Sequence[Offer], requirements: Sequence[Requirements], max_duration_s: int | None, now: datetime
+) -> Mapping[UUID, Verdict]:
+    """The sovereignty verdict for each offer, by offer id."""
+    sites = read_site_facts(site_ids={offer.site_id for offer in offers})
+    levels = read_scheme_levels()
+    covers_until = now + timedelta(seconds=max_duration_s) if max_duration_s is not None else None
+    return {
+        offer.id: permits(
+            requirements=requirements,
+            site=sites[offer.site_id],
+            isolation_class=offer.accelerator.isolation_class,
+            scheme_levels=levels,
+            now=now,
+            covers_until=covers_until,
+        )
+        for offer in offers
+    }
+
+
+def _price(*, offers: Sequence[Offer], now: datetime) -> Sequence[PricedOffer]:
+    """Offers with a price and a seller in force, cheapest first; one without either is not on sale yet."""
+    prices = list_prices_in_force(offer_ids=[offer.id for offer in offers], now=now)
+    selling = read_selling_terms(provider_ids={offer.site.provider_id for offer in offers}, now=now)
+    priced = [
+        PricedOffer(
+            offer=offer,
+            price_version_id=prices[offer.id].id,
+            price_micros_per_device_hour=prices[offer.id].price_micros_per_device_hour,
+            selling_term=selling[offer.site.provider_id],
+        )
+        for offer in offers
+        if offer.id in prices and offer.site.provider_id in selling
+    ]
+    return sorted(priced, key=lambda item: (item.price_micros_per_device_hour, item.offer.code))
+
+
+def read_stock(*, now: datetime, silence: timedelta, accelerators: Iterable[str] | None = None) -> Sequence[Stock]:
+    """All stock that an active offer sells, as placement sees it; one query.
+
+    Args:
+        silence: A cluster that has not answered for longer is silent: its stock is listed but not fresh, so never sold.
+    """
+    rows = NodeStock.objects.filter(
+        node__removed_at__isnull=True,
+        accelerator__offers__status=OfferStatus.ACTIVE,
+        accelerator__offers__site_id=F("node__cluster__site_id"),
+    )
+    if accelerators is not None:
+        rows = rows.filter(accelerator__code__in=list(accelerators))
+    free_devices = Greatest(F("allocatable_devices") - F("foreign_devices") - F("allocated_devices"), 0)
+    free_cpu = F("node__allocatable_cpu_millis") - F("node__foreign_cpu_millis") - F("node__allocated_cpu_millis")
+    free_memory = F("node__allocatable_memory_mib") - F("node__foreign_memory_mib") - F("node__allocated_memory_mib")
+    fresh_since = now - silence
+    return [
+        Stock(
+            stock_id=row[0],
+            node_id=row[1],
+            node=row[2],
+            cluster_id=row[3],
+            cluster=row[4],
+            site_id=row[5],
+            site=row[6],
+            accelerator=row[7],
+            offer_id=row[8],
+            capacity_devices=row[9],
+            free_devices=row[10],
+            free_cpu_millis=row[11],
+            free_memory_mib=row[12],
+            is_cluster_fresh=row[13] is not None and row[13] > fresh_since,
+            is_cluster_active=row[14] == ClusterStatus.ACTIVE,
+            is_node_ready=row[15],
+            is_node_schedulable=row[16],
+        )
+        for row in rows.annotate(
+            free_now=free_devices, free_cpu_now=free_cpu, free_memory_now=free_memory
+        )
+        .order_by("node__cluster__site__code", "node__name", "accelerator__code")
+        .values_list(
+            "id", "node_id", "node__name", "node__cluster_id", "node__cluster__name", "node__cluster__site_id",
+            "node__cluster__site__code", "accelerator__code", "accelerator__offers__id", "capacity_devices", "free_now",
+            "free_cpu_now", "free_memory_now", "node__cluster__last_seen_at", "node__cluster__status", "node__is_ready",
+            "node__is_schedulable",
+        )
+    ]  # fmt: skip
