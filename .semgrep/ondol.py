@@ -50,7 +50,6 @@ def list_instances(request):
     # ruleid: query-goes-through-access, tenant-rows-are-read-by-their-app
     everything = Instance.objects.all()
     # ruleid: query-goes-through-access
-    # ok: tenant-rows-are-read-by-their-app
     everything = Accelerator.objects.all()
     # ruleid: query-goes-through-access
     everything = Instance._base_manager.all()

@@ -3,10 +3,11 @@
 import django.contrib.postgres.fields
 import django.db.models.deletion
 import django.db.models.functions.datetime
-import marketplace.kernel.feeds
-import marketplace.kernel.ids
 from django.conf import settings
 from django.db import migrations, models
+
+import marketplace.kernel.feeds
+import marketplace.kernel.ids
 
 
 class Migration(migrations.Migration):

@@ -5,8 +5,9 @@ import django.contrib.postgres.fields
 import django.contrib.postgres.fields.ranges
 import django.db.models.deletion
 import django.db.models.functions.datetime
-import marketplace.kernel.ids
 from django.db import migrations, models
+
+import marketplace.kernel.ids
 
 
 class Migration(migrations.Migration):
