@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import QuerySet
 
 from marketplace.instances.models import Allocation, Instance, PlacementDecision, Transition
@@ -49,3 +50,13 @@ def find_live_allocation(*, actor: Actor, instance_id: UUID) -> Allocation | Non
         .select_related("stock__node__cluster__site", "stock__accelerator", "term__offer", "term__seller")
         .first()
     )
+
+
+def count_queued_before(*, instance: Instance) -> int:
+    """How many queued instances of all tenants come before this one.
+
+    A database function sees the whole queue and lets out only the number, never another tenant's row.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count_queued_before(%s, %s)", [instance.queued_at, instance.id])
+        return int(cursor.fetchone()[0])

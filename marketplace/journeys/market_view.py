@@ -16,7 +16,7 @@ from marketplace.inventory.models import ClusterStatus, NodeStock, Offer, OfferS
 from marketplace.inventory.queries import list_offers_on_sale, read_selling_terms, read_site_facts
 from marketplace.scheduling.placement import Stock
 from marketplace.sovereignty.queries import list_requirements_in_force, read_scheme_levels
-from marketplace.sovereignty.rules import Requirements, Verdict, permits
+from marketplace.sovereignty.rules import Requirements, SiteFacts, Verdict, permits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +44,30 @@ class MarketView:
     requirements: tuple[Requirements, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketFacts:
+    """Everything the rules look at, read once per request or pass: offers on sale, sites with certificates, scheme levels."""
+
+    offers: tuple[Offer, ...]
+    sites: Mapping[UUID, SiteFacts]
+    scheme_levels: Mapping[str, Sequence[str]]
+
+    def matching(self, *, accelerators: Sequence[str], offer_ids: Sequence[UUID]) -> tuple[Offer, ...]:
+        """Offers that a request names; empty lists name all."""
+        return tuple(
+            offer
+            for offer in self.offers
+            if (not accelerators or offer.accelerator.code in accelerators) and (not offer_ids or offer.id in offer_ids)
+        )
+
+
+def read_market_facts() -> MarketFacts:
+    """Read the facts; four queries."""
+    offers = tuple(list_offers_on_sale())
+    sites = read_site_facts(site_ids={offer.site_id for offer in offers})
+    return MarketFacts(offers=offers, sites=sites, scheme_levels=read_scheme_levels())
+
+
 def view_market(
     *,
     data_classes: Iterable[str],
@@ -61,13 +85,12 @@ def view_market(
     Raises:
         DataClassUnknown: A class has no rule in force.
     """
-    offers = [
-        offer
-        for offer in list_offers_on_sale()
-        if (not accelerators or offer.accelerator.code in accelerators) and (not offer_ids or offer.id in offer_ids)
-    ]
+    facts = read_market_facts()
+    offers = facts.matching(accelerators=accelerators, offer_ids=offer_ids)
     requirements = list_requirements_in_force(data_classes=data_classes, now=now)
-    verdicts = judge_offers(offers=offers, requirements=requirements, max_duration_s=max_duration_s, now=now)
+    verdicts = judge_offers(
+        facts=facts, offers=offers, requirements=requirements, max_duration_s=max_duration_s, now=now
+    )
     permitted, refused = [], []
     for priced in _price(offers=offers, now=now):
         verdict = verdicts[priced.offer.id]
@@ -76,18 +99,21 @@ def view_market(
 
 
 def judge_offers(
-    *, offers: Sequence[Offer], requirements: Sequence[Requirements], max_duration_s: int | None, now: datetime
-) -> Mapping[UUID, Verdict]:
-    """The sovereignty verdict for each offer, by offer id."""
-    sites = read_site_facts(site_ids={offer.site_id for offer in offers})
-    levels = read_scheme_levels()
+    *,
+    facts: MarketFacts,
+    offers: Sequence[Offer],
+    requirements: Sequence[Requirements],
+    max_duration_s: int | None,
+    now: datetime,
+) -> dict[UUID, Verdict]:
+    """The sovereignty verdict for each offer, by offer id; reads nothing."""
     covers_until = now + timedelta(seconds=max_duration_s) if max_duration_s is not None else None
     return {
         offer.id: permits(
             requirements=requirements,
-            site=sites[offer.site_id],
+            site=facts.sites[offer.site_id],
             isolation_class=offer.accelerator.isolation_class,
-            scheme_levels=levels,
+            scheme_levels=facts.scheme_levels,
             now=now,
             covers_until=covers_until,
         )

@@ -11,4 +11,4 @@ os.environ.setdefault("ONDOL_API_KEY_PEPPER", "unit-tests-only-" * 3)
 os.environ.setdefault("ONDOL_INSTALLATION_ID", "00000000-0000-7000-8000-000000000001")
 os.environ.setdefault("ONDOL_KUBE_ALLOWED_NETWORKS", "127.0.0.0/8")
 
-from marketplace.config.settings.base import *  # noqa: E402, F403 - the environment must stand first
+from marketplace.config.settings.base import *  # noqa: F403 - the environment must stand first

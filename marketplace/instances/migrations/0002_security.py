@@ -4,6 +4,15 @@ from django.db import migrations
 
 from marketplace.kernel.row_security import AppendOnly, SecureTenantTable, TenantForeignKey
 
+# A customer learns a position in the queue, never whose requests are ahead. The function belongs to the owner, who serves nobody.
+COUNT_QUEUED_BEFORE = """
+CREATE FUNCTION count_queued_before(since timestamptz, wanted uuid) RETURNS bigint
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $body$
+    SELECT count(*) FROM instances_instance i
+    WHERE i.state = 'queued' AND (i.queued_at, i.id) < (since, wanted)
+$body$
+"""
+
 
 class Migration(migrations.Migration):
     """Grants, row-level security, append-only triggers and composite keys."""
@@ -11,6 +20,13 @@ class Migration(migrations.Migration):
     dependencies = [("instances", "0001_initial")]
 
     operations = [
+        migrations.RunSQL(COUNT_QUEUED_BEFORE, "DROP FUNCTION count_queued_before(timestamptz, uuid)"),
+        migrations.RunSQL(
+            "REVOKE ALL ON FUNCTION count_queued_before(timestamptz, uuid) FROM PUBLIC;"
+            "GRANT EXECUTE ON FUNCTION count_queued_before(timestamptz, uuid) TO ondol_web, ondol_staff;"
+            "CREATE POLICY owner_counts_queue ON instances_instance FOR SELECT TO ondol_owner USING (state = 'queued')",
+            "DROP POLICY owner_counts_queue ON instances_instance",
+        ),
         SecureTenantTable("instances_instance"),
         SecureTenantTable("instances_instanceterm", web="SELECT, INSERT", staff="SELECT, INSERT"),
         SecureTenantTable("instances_transition", web="SELECT, INSERT", staff="SELECT, INSERT"),

@@ -1,0 +1,171 @@
+"""What may this project rent, at what price, and what may it not, and why? Reads only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+
+from marketplace.inventory.models import Accelerator
+from marketplace.inventory.queries import list_accelerators
+from marketplace.journeys.market_view import MarketView, PricedOffer, read_stock, view_market
+from marketplace.kernel import ids
+from marketplace.kernel.actors import Actor
+from marketplace.kernel.errors import ValidationFailed
+from marketplace.scheduling.placement import Choice, Request, Stock, Terms, choose
+from marketplace.sovereignty.rules import Verdict
+from marketplace.tenants.access import get_project, require_permission
+
+
+class AcceleratorUnknown(ValidationFailed):
+    """The catalogue has no accelerator of this code."""
+
+    code = "accelerator_unknown"
+    remedy = _("Choose a code from GET /api/v1/accelerators.")
+
+
+class RequestTooLarge(ValidationFailed):
+    """No offer lets one instance have so many devices."""
+
+    code = "request_too_large"
+    remedy = _("Ask for fewer devices, or for several instances.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuoteRequest:
+    """What is asked about.
+
+    Attributes:
+        accelerators: Codes that would do; empty = any.
+    """
+
+    project_id: UUID
+    devices: int
+    accelerators: Sequence[str] = ()
+    offer_ids: Sequence[UUID] = ()
+    max_duration_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotedOffer:
+    """A permitted offer: its price, and whether it could start now (decided by the code that places)."""
+
+    priced: PricedOffer
+    verdict: Verdict
+    devices: int
+    choice: Choice
+
+    @property
+    def price_micros_per_hour(self) -> int:
+        """For all devices asked for, per hour, VAT apart."""
+        return self.priced.price_micros_per_device_hour * self.devices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedOffer:
+    """An offer that the rules refuse, with every reason."""
+
+    priced: PricedOffer
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """Permitted offers, cheapest first, and refused ones."""
+
+    offers: tuple[QuotedOffer, ...]
+    refused: tuple[RefusedOffer, ...]
+    quoted_at: datetime
+
+
+def quote(*, actor: Actor, request: QuoteRequest, now: datetime) -> Quote:
+    """List every permitted offer with its price, and the refused ones with the rule.
+
+    Raises:
+        NotFound: The project is not the actor's.
+        Forbidden: The actor may not read offers.
+        AcceleratorUnknown, RequestTooLarge: Nothing on sale could ever match.
+    """
+    require_permission(actor=actor, permission="offers.read")
+    project = get_project(actor=actor, project_id=request.project_id)
+    view = view_matching_market(
+        data_classes=project.data_classes,
+        devices=request.devices,
+        accelerators=request.accelerators,
+        offer_ids=request.offer_ids,
+        max_duration_s=request.max_duration_s,
+        now=now,
+    )
+    stocks = read_stock(now=now, silence=settings.CLUSTER_SILENCE)
+    return Quote(
+        offers=tuple(
+            QuotedOffer(
+                priced=priced,
+                verdict=verdict,
+                devices=request.devices,
+                choice=_could_start(priced, request.devices, stocks),
+            )
+            for priced, verdict in view.permitted
+        ),
+        refused=tuple(RefusedOffer(priced=priced, verdict=verdict) for priced, verdict in view.refused),
+        quoted_at=now,
+    )
+
+
+def view_matching_market(
+    *,
+    data_classes: Sequence[str],
+    devices: int,
+    accelerators: Sequence[str],
+    offer_ids: Sequence[UUID],
+    max_duration_s: int | None,
+    now: datetime,
+) -> MarketView:
+    """The market for a request, without offers that are too small for it.
+
+    Raises:
+        AcceleratorUnknown: A code that the catalogue does not have.
+        RequestTooLarge: Every matching offer gives one instance fewer devices; or nothing matching is on sale.
+    """
+    known: dict[str, Accelerator] = {accelerator.code: accelerator for accelerator in list_accelerators()}
+    unknown = [code for code in accelerators if code not in known]
+    if unknown:
+        raise AcceleratorUnknown(
+            reason=_("There is no accelerator %(code)s.") % {"code": unknown[0]},
+            pointer="/accelerators",
+            facts={"code": unknown[0]},
+        )
+    view = view_market(
+        data_classes=data_classes,
+        accelerators=accelerators,
+        offer_ids=offer_ids,
+        max_duration_s=max_duration_s,
+        now=now,
+    )
+    everything = (*view.permitted, *view.refused)
+    if not everything:
+        raise ValidationFailed(reason=_("Nothing on sale matches the request."), pointer="/accelerators")
+    largest = max(priced.offer.devices_max for priced, _verdict in everything)
+    if devices > largest:
+        reason = _("%(requested)s devices were asked for; one instance can have at most %(largest)s.")
+        raise RequestTooLarge(reason=reason % {"requested": devices, "largest": largest}, pointer="/devices")
+    return MarketView(
+        permitted=tuple(item for item in view.permitted if item[0].offer.devices_max >= devices),
+        refused=view.refused,
+        requirements=view.requirements,
+    )
+
+
+def _could_start(priced: PricedOffer, devices: int, stocks: Sequence[Stock]) -> Choice:
+    offer = priced.offer
+    terms = Terms(
+        offer_id=offer.id,
+        term_id=offer.id,
+        price_micros_per_device_hour=priced.price_micros_per_device_hour,
+        cpu_millis_per_device=offer.cpu_millis_per_device,
+        memory_mib_per_device=offer.memory_mib_per_device,
+    )
+    own = [stock for stock in stocks if stock.offer_id == offer.id]
+    return choose(request=Request(instance_id=ids.new_id(), devices=devices, terms={offer.id: terms}), stocks=own)

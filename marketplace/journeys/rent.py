@@ -1,0 +1,224 @@
+"""What happens when someone rents: one transaction over the tenant's own rows, never a look at nodes or clusters.
+
+Access → good standing → rules (at least one site may take it) → terms kept → quota taken → instance queued → hint.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from django.utils.translation import gettext_lazy as _
+
+from marketplace.instances.models import Instance, InstanceKind
+from marketplace.instances.operations import AgreedTerm, InstanceSpec, create_instance
+from marketplace.journeys.market_view import MarketView, PricedOffer
+from marketplace.journeys.quote import view_matching_market
+from marketplace.kernel import ids
+from marketplace.kernel.actors import Actor
+from marketplace.kernel.errors import OndolError, ValidationFailed
+from marketplace.kernel.money import won_text_from_micros
+from marketplace.quotas.operations import QuotaDemand, take_quota
+from marketplace.sovereignty.rules import Verdict
+from marketplace.sovereignty.texts import explain_refusal
+from marketplace.tenants.access import get_project, require_good_standing, require_permission
+
+DEVICES_MAX: Final = 64
+NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+IMAGE: Final = re.compile(r"[a-z0-9][A-Za-z0-9._:/@-]{0,299}")
+ENVIRONMENT_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+ENVIRONMENT_ENTRIES_MAX: Final = 100
+ENVIRONMENT_VALUE_CHARACTERS_MAX: Final = 4_096
+COMMAND_PARTS_MAX: Final = 100
+DURATION_S_MAX: Final = 366 * 86_400
+
+
+class DataClassNotAllowed(OndolError):
+    """No site that sells this may take the project's data."""
+
+    code = "data_class_not_allowed"
+    http_status = 403
+    title = _("No site with a matching offer may take data of class %(data_classes)s.")
+    remedy = _("See each site's reason in `sites`; choose other offers, or another project if the data allows it.")
+
+
+class PriceChanged(OndolError):
+    """A quoted price is no longer in force; nothing was written."""
+
+    code = "price_changed"
+    http_status = 409
+    title = _("The price changed since it was quoted.")
+    remedy = _("Ask for a new quote and confirm the new price.")
+
+
+class PriceAboveLimit(OndolError):
+    """Every permitted offer costs more than the request's maximum."""
+
+    code = "price_above_limit"
+    http_status = 409
+    title = _("Every permitted offer costs more than the maximum price; the lowest is ₩%(lowest)s per device-hour.")
+    remedy = _("Raise max_price, or choose other accelerators.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RentRequest:
+    """What is asked for.
+
+    Attributes:
+        price_version_ids: Prices the customer was quoted and agrees to; empty = whatever is in force.
+    """
+
+    project_id: UUID
+    spec: InstanceSpec
+    price_version_ids: Sequence[UUID] = ()
+
+
+def rent(*, actor: Actor, request: RentRequest, now: datetime) -> Instance:
+    """Accept a request: take quota, keep terms, queue the instance. Requires an open `as_actor` transaction.
+
+    Not repeatable by itself; the API's Idempotency-Key makes it so.
+
+    Raises:
+        NotFound: The project is not the actor's.
+        Forbidden, TenantSuspended: The actor or the organization may not.
+        ValidationFailed: A member that no instance could have, an unknown accelerator, more devices than any offer gives.
+        DataClassNotAllowed: With every site's reasons; nothing is written.
+        PriceChanged, PriceAboveLimit: The terms do not hold.
+        QuotaExceeded: Nothing is written.
+
+    Locks the tenant's applicable quota rows.
+    """
+    require_permission(actor=actor, permission="instances.write")
+    project = get_project(actor=actor, project_id=request.project_id)
+    require_good_standing(tenant=project.tenant)
+    check_spec(request.spec)
+    spec = request.spec
+    view = view_matching_market(
+        data_classes=project.data_classes,
+        devices=spec.devices,
+        accelerators=spec.accelerators,
+        offer_ids=spec.offer_ids,
+        max_duration_s=spec.max_duration_s,
+        now=now,
+    )
+    if not view.permitted:
+        raise _not_allowed(view, project.data_classes)
+    agreed = _agree(view, request)
+    instance_id = ids.new_id()
+    take_quota(
+        demand=QuotaDemand(
+            tenant_id=project.tenant_id,
+            project_id=project.id,
+            user_id=actor.user_id,
+            accelerators=frozenset(priced.offer.accelerator.code for priced in agreed),
+            kinds=frozenset(priced.offer.accelerator.kind for priced in agreed),
+            devices=spec.devices,
+        ),
+        holder_id=instance_id,
+        now=now,
+    )
+    return create_instance(
+        actor=actor,
+        instance_id=instance_id,
+        tenant_id=project.tenant_id,
+        project_id=project.id,
+        spec=spec,
+        terms=[_term(priced) for priced in agreed],
+        now=now,
+    )
+
+
+def _term(priced: PricedOffer) -> AgreedTerm:
+    return AgreedTerm(
+        offer_id=priced.offer.id,
+        seller_id=priced.selling_term.seller_id,
+        selling_mode=priced.selling_term.mode,
+        price_version_id=priced.price_version_id,
+        price_micros_per_device_hour=priced.price_micros_per_device_hour,
+    )
+
+
+def _agree(view: MarketView, request: RentRequest) -> Sequence[PricedOffer]:
+    """The offers whose terms go on the instance."""
+    permitted = [priced for priced, _verdict in view.permitted]
+    if request.price_version_ids:
+        in_force = {priced.price_version_id for priced in permitted}
+        if not set(request.price_version_ids) <= in_force:
+            raise PriceChanged(pointer="/price_versions")
+        permitted = [priced for priced in permitted if priced.price_version_id in request.price_version_ids]
+    limit = request.spec.max_price_micros
+    affordable = [priced for priced in permitted if limit is None or priced.price_micros_per_device_hour <= limit]
+    if not affordable:
+        lowest = min(priced.price_micros_per_device_hour for priced in permitted)
+        raise PriceAboveLimit(facts={"lowest": won_text_from_micros(lowest)}, pointer="/max_price")
+    return affordable
+
+
+def _not_allowed(view: MarketView, data_classes: Sequence[str]) -> DataClassNotAllowed:
+    return DataClassNotAllowed(
+        facts={"data_classes": ", ".join(data_classes)},
+        details={"sites": [describe_refused_site(priced, verdict) for priced, verdict in view.refused]},
+        pointer="/project",
+    )
+
+
+def describe_refused_site(priced: PricedOffer, verdict: Verdict) -> dict[str, Any]:
+    """One refused offer for a problem document or a quote: the site, and each rule with its sentence and facts."""
+    return {
+        "offer": ids.format_id(prefix="off", value=priced.offer.id),
+        "offer_code": priced.offer.code,
+        "site": priced.offer.site.code,
+        "reasons": [
+            {
+                "rule": refusal.rule.value,
+                "data_class": refusal.data_class,
+                "message": explain_refusal(rule=refusal.rule, data_class=refusal.data_class, facts=refusal.facts),
+                "facts": dict(refusal.facts),
+            }
+            for refusal in verdict.refusals
+        ],
+    }
+
+
+def check_spec(spec: InstanceSpec) -> None:
+    """Refuse what no instance could be.
+
+    Raises:
+        ValidationFailed: Names the first wrong member by its JSON pointer.
+    """
+    checks = (
+        (1 <= spec.devices <= DEVICES_MAX, "/devices", _("devices is a whole number from 1 to 64.")),
+        (NAME.fullmatch(spec.name), "/name", _("A name has 1 to 63 lower-case letters, digits and inner hyphens.")),
+        (spec.kind in InstanceKind.values, "/kind", _("kind is interactive, job or service.")),
+        (IMAGE.fullmatch(spec.image), "/image", _("image is an OCI reference of at most 300 characters.")),
+        (len(spec.command) <= COMMAND_PARTS_MAX, "/command", _("command has at most 100 parts.")),
+        (
+            _is_environment_fine(spec),
+            "/environment",
+            _("environment has at most 100 names of letters, digits and underscores."),
+        ),
+        (
+            _in_range(spec.max_duration_s, 60, DURATION_S_MAX),
+            "/max_duration_s",
+            _("max_duration_s is from 60 to 31,622,400."),
+        ),
+        (_in_range(spec.max_wait_s, 0, DURATION_S_MAX), "/max_wait_s", _("max_wait_s is from 0 to 31,622,400.")),
+        (spec.max_price_micros is None or spec.max_price_micros > 0, "/max_price", _("max_price is more than 0.")),
+    )
+    for is_fine, pointer, reason in checks:
+        if not is_fine:
+            raise ValidationFailed(reason=reason, pointer=pointer)
+
+
+def _in_range(value: int | None, lowest: int, highest: int) -> bool:
+    return value is None or lowest <= value <= highest
+
+
+def _is_environment_fine(spec: InstanceSpec) -> bool:
+    entries = spec.environment or {}
+    return len(entries) <= ENVIRONMENT_ENTRIES_MAX and all(
+        ENVIRONMENT_NAME.fullmatch(name) and len(value) <= ENVIRONMENT_VALUE_CHARACTERS_MAX
+        for name, value in entries.items()
+    )

@@ -1,0 +1,68 @@
+"""Stop, start or end an instance."""
+
+from datetime import datetime
+from typing import assert_never
+from uuid import UUID
+
+from marketplace.instances.models import Instance
+from marketplace.instances.operations import lock_instance, resume, want_stop_or_end
+from marketplace.instances.queries import get_instance
+from marketplace.instances.states import Action, Goal
+from marketplace.inventory.models import Accelerator
+from marketplace.kernel.actors import Actor
+from marketplace.kernel.errors import NotFound
+from marketplace.quotas.operations import QuotaDemand, take_quota
+from marketplace.tenants.access import require_good_standing, require_permission
+
+
+def request_action(*, actor: Actor, instance_id: UUID, action: Action, now: datetime) -> Instance:
+    """Accept what a customer wants of an instance; the pods follow within seconds.
+
+    Repeating a stop or end that is under way raises InvalidState; the API's Idempotency-Key replays the first answer.
+
+    Raises:
+        NotFound: Unknown or not the actor's.
+        Forbidden: The actor may not write instances.
+        InvalidState, DeletionProtected: Not possible now.
+        TenantSuspended, QuotaExceeded: For a start.
+
+    Locks quota rows, then the instance.
+    """
+    require_permission(actor=actor, permission="instances.write")
+    get_instance(actor=actor, instance_id=instance_id)
+    match action:
+        case Action.STOP:
+            instance = want_stop_or_end(actor=actor, instance_id=instance_id, goal=Goal.STOP, now=now)
+        case Action.END:
+            instance = want_stop_or_end(actor=actor, instance_id=instance_id, goal=Goal.END, now=now)
+        case Action.START:
+            instance = _start(actor=actor, instance_id=instance_id, now=now)
+        case _:
+            assert_never(action)
+    if instance is None:
+        raise NotFound
+    return instance
+
+
+def _start(*, actor: Actor, instance_id: UUID, now: datetime) -> Instance:
+    """Take quota again and queue the instance on its stored terms."""
+    instance = get_instance(actor=actor, instance_id=instance_id)
+    require_good_standing(tenant=instance.tenant)
+    accelerators = Accelerator.objects.filter(offers__in=instance.terms.values("offer_id")).distinct()
+    codes_and_kinds = list(accelerators.values_list("code", "kind"))
+    take_quota(
+        demand=QuotaDemand(
+            tenant_id=instance.tenant_id,
+            project_id=instance.project_id,
+            user_id=actor.user_id,
+            accelerators=frozenset(code for code, _kind in codes_and_kinds),
+            kinds=frozenset(kind for _code, kind in codes_and_kinds),
+            devices=instance.devices,
+        ),
+        holder_id=instance.id,
+        now=now,
+    )
+    locked = lock_instance(instance_id=instance_id)
+    if locked is None:
+        raise NotFound
+    return resume(actor=actor, instance=locked, now=now)

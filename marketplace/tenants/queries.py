@@ -1,0 +1,53 @@
+"""Reads of tenants and projects, scoped by actor, and the actor of a signed-in user."""
+
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from marketplace.accounts.models import User
+from marketplace.kernel.actors import Actor, ActorKind
+from marketplace.tenants.models import Membership, Project, Tenant
+from marketplace.tenants.permissions import BY_ROLE
+
+
+def list_projects(*, actor: Actor) -> QuerySet[Project]:
+    """The projects the actor may see, by name."""
+    rows = Project.objects.filter(tenant_id=actor.tenant_id).select_related("billing_profile")
+    if actor.project_ids is not None:
+        rows = rows.filter(id__in=actor.project_ids)
+    return rows.order_by("name", "id")
+
+
+def list_tenants_of_user(*, actor: Actor) -> QuerySet[Tenant]:
+    """The tenants the signed-in user belongs to, by name; needs an actor with `user_id` (row-level security shows them)."""
+    memberships = Membership.objects.filter(user_id=actor.user_id)
+    return Tenant.objects.filter(id__in=memberships.values("tenant_id")).order_by("name", "id")
+
+
+def signed_in_actor(*, user: User, address: str, request_id: str) -> Actor:
+    """The actor of a session before a tenant is chosen: it sees the user's own memberships and nothing else."""
+    return Actor(kind=ActorKind.CUSTOMER, name=user.email, user_id=user.id, address=address, request_id=request_id)
+
+
+def find_member_actor(*, user: User, tenant_id: UUID, address: str, request_id: str) -> Actor | None:
+    """The actor for a user within one tenant, with the permissions of the roles they hold now; None for a stranger.
+
+    Read at every request, so that a removed role is gone on the next one. Requires an open transaction of
+    `signed_in_actor(user)`.
+    """
+    memberships = list(Membership.objects.filter(user_id=user.id, tenant_id=tenant_id))
+    if not memberships:
+        return None
+    permissions: frozenset[str] = frozenset().union(*(BY_ROLE[membership.role] for membership in memberships))
+    is_everywhere = any(membership.project_id is None for membership in memberships)
+    projects = frozenset(membership.project_id for membership in memberships if membership.project_id is not None)
+    return Actor(
+        kind=ActorKind.CUSTOMER,
+        name=user.email,
+        user_id=user.id,
+        tenant_id=tenant_id,
+        project_ids=None if is_everywhere else projects,
+        permissions=permissions,
+        address=address,
+        request_id=request_id,
+    )
