@@ -1,0 +1,1 @@
+"""The demo: a small market, and the main job played in it."""
