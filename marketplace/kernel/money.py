@@ -3,8 +3,10 @@
 A charge's numerator is `price_micros_per_device_hour x device_seconds`; a won is 3.6e9 of it. Nothing here is a float.
 """
 
+import re
 from typing import Final
 
+_DECIMAL: Final = re.compile(r"(?P<sign>-?)(?P<whole>[0-9]{1,18})(?:\.(?P<fraction>[0-9]{1,6}))?")
 MICROS_PER_WON: Final = 1_000_000
 SECONDS_PER_HOUR: Final = 3_600
 NUMERATOR_PER_WON: Final = MICROS_PER_WON * SECONDS_PER_HOUR
@@ -45,15 +47,13 @@ def micros_from_won_text(text: str) -> int:
     Raises:
         ValueError: Not a plain decimal number, or finer than a micro.
     """
-    sign, body = (-1, text[1:]) if text.startswith("-") else (1, text)
-    whole, _, fraction = body.partition(".")
-    if not (whole.isascii() and whole.isdigit()) or len(fraction) > 6 or (fraction and not fraction.isascii()):
+    match = _DECIMAL.fullmatch(text)
+    if match is None:
         message = f"not a decimal amount of won: {text!r}"
         raise ValueError(message)
-    if fraction and not fraction.isdigit():
-        message = f"not a decimal amount of won: {text!r}"
-        raise ValueError(message)
-    return sign * (int(whole) * MICROS_PER_WON + int(fraction.ljust(6, "0") or "0"))
+    sign, whole, fraction = match["sign"], match["whole"], match["fraction"] or ""
+    micros = int(whole) * MICROS_PER_WON + int(fraction.ljust(6, "0"))
+    return -micros if sign else micros
 
 
 def format_won(amount_won: int) -> str:
