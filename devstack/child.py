@@ -61,10 +61,16 @@ class Child:
         """Whether the process was started and has not ended."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process was started and ended without being stopped."""
+        return self._process is not None and self._process.poll() is not None
+
     def start(self) -> None:
         """Start the process; does nothing when it runs."""
         if self.is_running:
             return
+        self.reaper.ensure_started()
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 list(self.command),

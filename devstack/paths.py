@@ -7,6 +7,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -36,12 +37,14 @@ class StateDirectory:
     under another uid; everything in it except PostgreSQL's own files stands in directories that only we can open.
     """
 
-    def __init__(self) -> None:
-        """Create the directory; nothing is started."""
+    @cached_property
+    def path(self) -> Path:
+        """The directory, created when first asked for."""
         parent = os.environ.get("ONDOL_STATE_DIR") or tempfile.gettempdir()
-        self.path = Path(tempfile.mkdtemp(prefix="ondol-", dir=parent))
+        path = Path(tempfile.mkdtemp(prefix="ondol-", dir=parent))
         if os.geteuid() == 0:
-            self.path.chmod(0o711)
+            path.chmod(0o711)
+        return path
 
     def private(self, name: str) -> Path:
         """A subdirectory that only the current user may open; created when missing."""
@@ -50,8 +53,9 @@ class StateDirectory:
         return directory
 
     def remove(self) -> None:
-        """Delete everything; repeatable."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        """Delete everything; repeatable, and creates nothing."""
+        if "path" in self.__dict__:
+            shutil.rmtree(self.path, ignore_errors=True)
 
 
 def write_secret(path: Path, text: str) -> Path:

@@ -88,49 +88,31 @@ class Installation:
     origin: str
 
 
-class Postgres:
-    """One server; `start` returns when it accepts connections and the roles exist."""
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """How to reach a server and its logins; plain data, so that another process of the same test run can use it too."""
 
-    def __init__(self, *, state: paths.StateDirectory, reaper: Reaper) -> None:
-        """Nothing is started."""
-        self._state = state
-        self._reaper = reaper
-        self._child: Child | None = None
-        self._passwords = {login: secrets.token_urlsafe(24) for login in Login}
-        self._admin: dict[str, Any] = {}
-        self.host = "127.0.0.1"
-        self.port = 0
-        self.origin = ""
-
-    def start(self) -> None:
-        """Find, initialise and start a server and create the roles; after `stop` starts the same data again.
-
-        Raises:
-            PostgresNotFound: None of the three sources has a server.
-            ChildFailed: It does not start; the message carries its log.
-        """
-        if self._child is not None:
-            self._child.start()
-            self._child.wait_ready(is_ready=self._accepts_connections, timeout_s=60)
-            return
-        if url := os.environ.get("DATABASE_URL"):
-            self._use(url)
-        else:
-            self._initialise()
-        self._create_roles()
-
-    def stop(self, *, immediately: bool = False) -> None:
-        """Fast shutdown, or with `immediately` one that leaves recovery to the next start (for fault tests)."""
-        if self._child is not None:
-            self._child.stop(grace_s=20, signal_number=signal.SIGQUIT if immediately else signal.SIGINT)
+    host: str
+    port: int
+    superuser: str
+    superuser_password: str
+    passwords: dict[str, str]
 
     def url(self, *, database: str, login: Login) -> str:
         """The connection URL of a login for a database."""
-        return f"postgresql://{login}:{self._passwords[login]}@{self.host}:{self.port}/{database}"
+        return f"postgresql://{login}:{self.passwords[login]}@{self.host}:{self.port}/{database}"
 
     def admin_connection(self, *, database: str = "postgres") -> "psycopg.Connection[tuple[Any, ...]]":
         """A superuser's autocommit connection, for devstack and fault tests; no process of Ondol ever gets one."""
-        return psycopg.connect(**{**self._admin, "dbname": database}, autocommit=True, connect_timeout=5)
+        return psycopg.connect(
+            host=self.host,
+            port=self.port,
+            user=self.superuser,
+            password=self.superuser_password,
+            dbname=database,
+            autocommit=True,
+            connect_timeout=5,
+        )
 
     def create_database(self, *, name: str, template: str = "template0") -> None:
         """Create a database owned by `ondol_owner`, copied from a template to which nobody may be connected (~0.1 s)."""
@@ -152,36 +134,67 @@ class Postgres:
             ).fetchall()
         return len(rows)
 
-    def _use(self, url: str) -> None:
-        parts = urlsplit(url)
-        self.host, self.port, self.origin = parts.hostname or "127.0.0.1", parts.port or 5432, "DATABASE_URL"
-        self._admin = {
-            "host": self.host,
-            "port": self.port,
-            "user": unquote(parts.username or ""),
-            "password": unquote(parts.password or ""),
-        }
 
-    def _initialise(self) -> None:
+class Postgres:
+    """One server; `start` returns when it accepts connections and the roles exist."""
+
+    def __init__(self, *, state: paths.StateDirectory, reaper: Reaper) -> None:
+        """Choose port and passwords; nothing is started."""
+        self._state = state
+        self._reaper = reaper
+        self._child: Child | None = None
+        self._is_prepared = False
+        self._is_given = bool(os.environ.get("DATABASE_URL"))
+        self.access = _choose_access(os.environ.get("DATABASE_URL", ""))
+        self.origin = "DATABASE_URL" if self._is_given else ""
+
+    def start(self) -> None:
+        """Find, initialise and start a server and create the roles; after `stop` starts the same data again.
+
+        Raises:
+            PostgresNotFound: None of the three sources has a server.
+            ChildFailed: It does not start; the message carries its log.
+        """
+        if self._child is None and not self._is_given:
+            self._child = self._initialise()
+        if self._child is not None:
+            self._child.start()
+            self._child.wait_ready(is_ready=self._accepts_connections, timeout_s=60)
+        self._create_roles()
+        self._is_prepared = True
+
+    def stop(self, *, immediately: bool = False) -> None:
+        """Fast shutdown, or with `immediately` one that leaves recovery to the next start (for fault tests)."""
+        if self._child is not None:
+            self._child.stop(grace_s=20, signal_number=signal.SIGQUIT if immediately else signal.SIGINT)
+
+    def close(self, *, prefix: str) -> None:
+        """End our own server, or drop the databases whose names begin with `prefix` from a given one; repeatable."""
+        if self._child is not None:
+            self.stop(immediately=True)
+        elif self._is_given and self._is_prepared:
+            with self.access.admin_connection() as connection:
+                names = connection.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [prefix])
+                for (name,) in names.fetchall():
+                    self.access.drop_database(name=name)
+
+    def _initialise(self) -> Child:
         user = _other_user()
         installation = find_installation()
         if user is not None:
             installation = _make_reachable(installation, user=user, directory=self._state.path / "postgres-server")
         self.origin = installation.origin
-        self.port = paths.find_free_port()
-        password = secrets.token_urlsafe(24)
-        self._admin = {"host": self.host, "port": self.port, "user": SUPERUSER, "password": password}
         data = self._state.private("postgres-data")
-        password_file = paths.write_secret(data / "initial-password", password)
+        password_file = paths.write_secret(data / "initial-password", self.access.superuser_password)
         if user is not None:
             os.chown(data, user.uid, user.gid)
             os.chown(password_file, user.uid, user.gid)
         _initdb(installation, data=data / "cluster", password_file=password_file, user=user)
         password_file.unlink()
-        command = [str(installation.root / "bin/postgres"), "-D", str(data / "cluster"), "-p", str(self.port)]
+        command = [str(installation.root / "bin/postgres"), "-D", str(data / "cluster"), "-p", str(self.access.port)]
         for name, value in SETTINGS.items():
             command += ["-c", f"{name}={value}"]
-        self._child = Child(
+        return Child(
             name="postgres",
             command=command,
             environment=_server_environment(),
@@ -190,25 +203,34 @@ class Postgres:
             directory=Path("/"),
             user=user,
         )
-        self._child.start()
-        self._child.wait_ready(is_ready=self._accepts_connections, timeout_s=60)
 
     def _accepts_connections(self) -> bool:
         try:
-            self.admin_connection().close()
+            self.access.admin_connection().close()
         except psycopg.OperationalError:
             return False
         return True
 
     def _create_roles(self) -> None:
-        with self.admin_connection() as connection:
+        with self.access.admin_connection() as connection:
             known = {row[0] for row in connection.execute("SELECT rolname FROM pg_roles").fetchall()}
             for statement in ROLES:
                 if statement.startswith("GRANT") or statement.split()[2] not in known:
                     connection.execute(statement)
-            for login, password in self._passwords.items():
+            for login, password in self.access.passwords.items():
                 statement_password = sql.SQL("ALTER ROLE {} PASSWORD {}")
                 connection.execute(statement_password.format(sql.Identifier(login), sql.Literal(password)))
+
+
+def _choose_access(url: str) -> Access:
+    parts = urlsplit(url)
+    return Access(
+        host=parts.hostname or "127.0.0.1",
+        port=(parts.port or 5432) if url else paths.find_free_port(),
+        superuser=unquote(parts.username or SUPERUSER),
+        superuser_password=unquote(parts.password or "") if url else secrets.token_urlsafe(24),
+        passwords={str(login): secrets.token_urlsafe(24) for login in Login},
+    )
 
 
 def find_installation() -> Installation:

@@ -15,9 +15,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 TOKEN_VARIABLE: Final = "ONDOL_DEVSTACK_TOKEN"
 GRACE_S: Final = 4.0
@@ -27,23 +28,46 @@ GRACE_S: Final = 4.0
 class Reaper:
     """The parent's side: as long as this object lives and is not closed, its children may run."""
 
-    def __init__(self, *, remove: Path) -> None:
-        """Start the reaper; `remove` is the directory that it deletes at the end."""
+    def __init__(self, *, state: "Removable") -> None:
+        """Choose a token; the reaper's process starts with the first child. `state` is removed at the end."""
         self.token = secrets.token_hex(16)
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", __file__, self.token, str(remove)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            cwd="/",
-        )
+        self._state = state
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+
+    def ensure_started(self) -> None:
+        """Start the reaper's process unless it runs; safe from several threads."""
+        with self._lock:
+            if self._process is None:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-I", "-S", __file__, self.token, str(self._state.path)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    start_new_session=True,
+                    cwd="/",
+                )
 
     def close(self) -> None:
         """End whatever still runs, remove the directory, wait for it; repeatable."""
-        if self._process.stdin is not None and not self._process.stdin.closed:
-            self._process.stdin.close()
-        self._process.wait()
+        with self._lock:
+            if self._process is not None and self._process.stdin is not None:
+                self._process.stdin.close()
+                self._process.wait()
+        self._state.remove()
+
+
+class Removable(Protocol):
+    """A directory that goes away with the devstack."""
+
+    @property
+    def path(self) -> Path:
+        """The directory."""
+        ...
+
+    def remove(self) -> None:
+        """Delete it."""
+        ...
 
 
 def find_processes(token: str) -> list[int]:
@@ -60,16 +84,20 @@ def find_processes(token: str) -> list[int]:
 
 
 def end_processes(token: str, *, grace_s: float = GRACE_S) -> None:
-    """SIGTERM, then SIGKILL after `grace_s`, to every process that carries the token, until none is left."""
-    deadline = time.monotonic() + grace_s
-    told: set[int] = set()
+    """Signal every process that carries the token, more firmly as time passes, until none is left.
+
+    SIGQUIT is what ends PostgreSQL at once without leaving shared memory behind.
+    """
+    begin = time.monotonic()
+    told: set[tuple[int, signal.Signals]] = set()
     while pids := find_processes(token):
-        late = time.monotonic() > deadline
+        share = (time.monotonic() - begin) / grace_s
+        number = signal.SIGTERM if share < 0.5 else signal.SIGQUIT if share < 1 else signal.SIGKILL
         for pid in pids:
-            if late or pid not in told:
+            if (pid, number) not in told:
+                told.add((pid, number))
                 with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.kill(pid, signal.SIGKILL if late else signal.SIGTERM)
-                told.add(pid)
+                    os.kill(pid, number)
         time.sleep(0.05)
 
 

