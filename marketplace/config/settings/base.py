@@ -62,6 +62,8 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]
+if FACE == "console":
+    MIDDLEWARE.append("marketplace.config.console.OperatorTransactionMiddleware")
 ROOT_URLCONF = "marketplace.config.urls_console" if FACE == "console" else "marketplace.config.urls"
 WSGI_APPLICATION = "marketplace.config.wsgi.application"
 
@@ -198,6 +200,20 @@ BROKER_URL = ENVIRONMENT.broker_url
 CLUSTER_SILENCE = timedelta(seconds=ENVIRONMENT.cluster_silence_s)
 UNSCHEDULABLE_AFTER = timedelta(seconds=ENVIRONMENT.unschedulable_s)
 ATTEMPTS_MAX = ENVIRONMENT.attempts_max
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Ondol",
+    "SITE_HEADER": "Ondol",
+    "SITE_SUBHEADER": _("Operator console"),
+    "SHOW_VIEW_ON_SITE": False,
+    "COLORS": {
+        "primary": {
+            "50": "oklch(97% .014 254)", "100": "oklch(93% .032 255)", "200": "oklch(88% .059 254)", "300": "oklch(81% .105 252)",
+            "400": "oklch(71% .165 255)", "500": "oklch(62% .214 260)", "600": "oklch(55% .215 262)", "700": "oklch(47% .19 262)",
+            "800": "oklch(40% .16 262)", "900": "oklch(35% .13 262)", "950": "oklch(27% .09 266)",
+        }
+    },
+}
 
 CELERY_BROKER_URL = ENVIRONMENT.broker_url
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
