@@ -98,7 +98,8 @@ def claim_port(*, port: int, variable: str) -> int:
         PortInUse: Taken; the message says how to choose another one.
     """
     if not is_port_free(port):
-        message = f"port {port} on 127.0.0.1 is in use; choose another one with {variable}=<port>, e.g. make demo {variable}={port + 100}"
+        example = f"make demo {variable}={port + 100}"
+        message = f"port {port} on 127.0.0.1 is in use; choose another one with {variable}=<port>, e.g. {example}"
         raise PortInUse(message)
     return port
 

@@ -300,7 +300,9 @@ def _make_reachable(installation: Installation, *, user: UnixUser, directory: Pa
     except (PermissionError, subprocess.CalledProcessError):
         package = directory / installation.root.parent.name
         # The binaries find their libraries by a path relative to themselves, so the copy keeps the layout around them.
-        shutil.copytree(installation.root, package / installation.root.name, ignore=shutil.ignore_patterns("include", "doc"))
+        shutil.copytree(
+            installation.root, package / installation.root.name, ignore=shutil.ignore_patterns("include", "doc")
+        )
         libraries = installation.root.parent.with_name(installation.root.parent.name + ".libs")
         if libraries.is_dir():
             shutil.copytree(libraries, directory / libraries.name)

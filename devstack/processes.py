@@ -137,9 +137,7 @@ class Processes:
 
     def stop(self, names: Iterable[ProcessName] = tuple(ProcessName), *, grace_s: float = 15) -> None:
         """SIGTERM to processes at once, as a rolling restart does; repeatable."""
-        threads = [
-            threading.Thread(target=self._children[name].stop, kwargs={"grace_s": grace_s}) for name in names
-        ]
+        threads = [threading.Thread(target=self._children[name].stop, kwargs={"grace_s": grace_s}) for name in names]
         for thread in threads:
             thread.start()
         for thread in threads:

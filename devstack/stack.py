@@ -26,8 +26,8 @@ from devstack.valkey import Valkey
 LOCAL_NETWORKS: Final = "127.0.0.0/8"
 
 
-class ManagementCommandFailed(Exception):
-    """`manage.py migrate` ended with an error; the message carries its output."""
+class CommandFailed(Exception):
+    """A management command ended with an error; the message carries its output."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +106,7 @@ class Stack:
             is_migrated: Whether `create_database` will be used.
 
         Raises:
-            PostgresNotFound, BuildFailed, ChildFailed, ManagementCommandFailed: What is missing or failed, and what to do.
+            PostgresNotFound, BuildFailed, ChildFailed, CommandFailed: What is missing or failed, and what to do.
         """
         _ = self.logs  # created here, before threads would each want to
         assets = find_or_build_assets() if clusters and not os.environ.get("KUBECONFIG") else None
@@ -154,7 +154,7 @@ class Stack:
         """Create and migrate, as `ondol_owner`, the database that all others are copied from.
 
         Raises:
-            ManagementCommandFailed: Carries the command's output.
+            CommandFailed: Carries the command's output.
         """
         self.shared.access.create_database(name=self.shared.template)
         self.manage("migrate", "--no-input", "--verbosity=0", database=self.shared.template, login=Login.OWNER)
@@ -239,11 +239,9 @@ class Stack:
         """Run a management command and return what it printed.
 
         Raises:
-            ManagementCommandFailed: It ended with an error.
+            CommandFailed: It ended with an error.
         """
-        environment = self.environment(
-            database=database, login=login, installation_id=installation_id or uuid.uuid4()
-        )
+        environment = self.environment(database=database, login=login, installation_id=installation_id or uuid.uuid4())
         result = subprocess.run(
             [sys.executable, "manage.py", *arguments],
             cwd=paths.REPOSITORY,
@@ -253,7 +251,7 @@ class Stack:
             check=False,
         )
         if result.returncode != 0:
-            raise ManagementCommandFailed(f"manage.py {' '.join(arguments)} failed:\n{(result.stderr or result.stdout)[-4000:]}")
+            raise CommandFailed(f"manage.py {' '.join(arguments)} failed:\n{(result.stderr or result.stdout)[-4000:]}")
         return result.stdout
 
     def close(self) -> None:

@@ -1,10 +1,11 @@
 """Set-up of every test run; the fixtures themselves stand in tests/fixtures."""
 
 import os
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Generator
+from typing import Final
 
 import pytest
+from xdist.workermanage import WorkerController
 
 from devstack.stack import Stack
 from tests.fixtures import loopback, ordering
@@ -14,9 +15,6 @@ pytest_plugins = ["tests.fixtures.databases", "tests.fixtures.running"]
 
 MACHINE: Final = pytest.StashKey[Machine]()
 CONTROLLER: Final = pytest.StashKey[str]()
-
-# Read by pytest-django, which then expects Django to be set up: pytest_configure does so, with this run's own settings.
-os.environ["DJANGO_SETTINGS_MODULE"] = "marketplace.config.settings.test"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -28,6 +26,12 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[MACHINE] = Machine(worker="main", stack=Stack())
     else:
         config.stash[MACHINE] = machine_from_facts(facts["machine"], worker=facts["workerid"])
+    if facts is None and config.getoption("dist", "no") != "no":
+        # The controller of pytest-xdist runs no test, and workers inherit its environment.
+        return
+    if os.environ.get("DJANGO_SETTINGS_MODULE"):
+        # pytest-django then sets Django up before this file is read, with whatever the shell says.
+        raise pytest.UsageError("unset DJANGO_SETTINGS_MODULE: tests choose their own settings")
     os.environ.update(config.stash[MACHINE].environment())
 
     import django  # noqa: PLC0415 - only once the environment stands
@@ -35,7 +39,7 @@ def pytest_configure(config: pytest.Config) -> None:
     django.setup()
 
 
-def pytest_configure_node(node: Any) -> None:
+def pytest_configure_node(node: WorkerController) -> None:
     """Tell a worker of pytest-xdist about the machine."""
     machine = node.config.stash[MACHINE]
     if CONTROLLER not in node.config.stash:
@@ -57,9 +61,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """In CI a skipped test is a failed one: a part that is missing there must be seen."""
-    report: Any = yield
+    report = yield
     if os.environ.get("CI") == "true" and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"skipped, but CI=true: {report.longrepr}"

@@ -70,7 +70,7 @@ class AdminApi:
         return cls(server=cluster["server"], context=context, token=user.get("token", ""))
 
     def request(
-        self, method: str, path: str, *, body: Any = None, content_type: str = "application/json"
+        self, method: str, path: str, *, body: Json | None = None, content_type: str = "application/json"
     ) -> tuple[int, bytes]:
         """Send one request; returns status and body whatever the status.
 
@@ -92,7 +92,7 @@ class AdminApi:
                     raise
         raise AssertionError("unreachable")
 
-    def call(self, method: str, path: str, *, body: Any = None, content_type: str = "application/json") -> Json:
+    def call(self, method: str, path: str, *, body: Json | None = None, content_type: str = "application/json") -> Json:
         """Send one request and return the decoded answer.
 
         Raises:

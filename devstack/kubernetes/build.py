@@ -15,6 +15,7 @@ import platform
 import re
 import shutil
 import subprocess
+import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,7 +49,10 @@ class Module:
 MODULES: Final = (
     Module(
         folder="control-plane",
-        programs={name: f"k8s.io/kubernetes/cmd/{name}" for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")},
+        programs={
+            name: f"k8s.io/kubernetes/cmd/{name}"
+            for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+        },
         expected_s=480,
         version_of="k8s.io/kubernetes",
         stamp="k8s.io/component-base/version",
@@ -126,7 +130,11 @@ def find_go() -> str:
     Raises:
         BuildFailed: Neither is there.
     """
-    candidates = [shutil.which("go") or "", "/usr/local/go/bin/go", _go_of_wheel()]
+    # The environment's own `go` is the wheel's, behind a Python script; the program itself stands below its package.
+    outside = os.pathsep.join(
+        entry for entry in os.environ.get("PATH", "").split(os.pathsep) if not entry.startswith(sys.prefix)
+    )
+    candidates = [shutil.which("go", path=outside) or "", "/usr/local/go/bin/go", _go_of_wheel()]
     for candidate in candidates:
         if candidate and Path(candidate).exists() and _go_version(candidate) >= GO_VERSION_MIN:
             return candidate
@@ -206,7 +214,9 @@ def _run_build(command: Sequence[str], *, directory: Path, current: Step, label:
 
 
 def _copy_stages(*, go: str, target: Path) -> None:
-    source = Path(_go(go, ["list", "-mod=readonly", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kwok"], directory=PINS / "kwok").strip())
+    source = Path(
+        _go(go, ["list", "-mod=readonly", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kwok"], directory=PINS / "kwok").strip()
+    )
     (target / "stages").mkdir()
     for name in STAGES:
         path = source / "kustomize/stage" / f"{name}.yaml"
@@ -215,7 +225,9 @@ def _copy_stages(*, go: str, target: Path) -> None:
 
 
 def _go(go: str, arguments: Sequence[str], *, directory: Path) -> str:
-    result = subprocess.run([go, *arguments], cwd=directory, env=_go_environment(), capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        [go, *arguments], cwd=directory, env=_go_environment(), capture_output=True, text=True, check=False
+    )
     if result.returncode != 0:
         raise BuildFailed(f"go {' '.join(arguments[:2])} failed in {directory}: {result.stderr.strip()[-2000:]}")
     return result.stdout

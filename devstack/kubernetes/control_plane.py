@@ -98,18 +98,22 @@ class LocalCluster:
         self.start_api_server()
         for name in ("kube-controller-manager", "kube-scheduler", "kwok"):
             self._children[name].start()
-        self._children["kube-controller-manager"].wait_ready(is_ready=self._has_service_account, timeout_s=START_TIMEOUT_S)
+        self._children["kube-controller-manager"].wait_ready(
+            is_ready=self._has_service_account, timeout_s=START_TIMEOUT_S
+        )
         self.check_running()
         storage_class = yaml.safe_load((self._assets / "stages/storage-class.yaml").read_text(encoding="utf-8"))
         self.api.apply(f"/apis/storage.k8s.io/v1/storageclasses/{storage_class['metadata']['name']}", storage_class)
 
     def stop(self) -> None:
         """Stop all five, clients before servers; repeatable."""
+        self.api.close()
         for child in reversed(self._children.values()):
             child.stop(grace_s=5)
 
     def kill(self) -> None:
         """SIGKILL all five: nothing of the cluster needs to be kept."""
+        self.api.close()
         for child in reversed(self._children.values()):
             child.kill()
 

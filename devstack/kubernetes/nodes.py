@@ -159,10 +159,14 @@ def add_node(
 def describe_node(*, kind: NodeKind, name: str, devices: int | None, labels: Mapping[str, str], zone: str) -> Json:
     """The node object that `add_node` sends."""
     shape = SHAPES[kind]
-    counts = {resource: count if devices is None or count == 0 else devices for resource, count in shape.devices.items()}
+    counts = {
+        resource: count if devices is None or count == 0 else devices for resource, count in shape.devices.items()
+    }
     own_labels = dict(shape.labels)
     if devices is not None:
-        own_labels |= {label: str(devices) for label, value in shape.labels.items() if _counts_devices(label, value, shape)}
+        own_labels |= {
+            label: str(devices) for label, value in shape.labels.items() if _counts_devices(label, value, shape)
+        }
     capacity = {
         "cpu": shape.cpu,
         "memory": shape.memory,
@@ -235,7 +239,9 @@ def wait_nodes_ready(cluster: Cluster, *, names: Iterable[str], timeout_s: float
         ready = {node["metadata"]["name"] for node in cluster.api.list(NODES) if is_usable(node)}
         return wanted <= ready
 
-    return wait_until(f"nodes {', '.join(sorted(wanted))} ready in {cluster.name}", timeout_s=timeout_s, is_true=is_ready)
+    return wait_until(
+        f"nodes {', '.join(sorted(wanted))} ready in {cluster.name}", timeout_s=timeout_s, is_true=is_ready
+    )
 
 
 def wait_node_unready(cluster: Cluster, *, name: str, timeout_s: float = 60) -> float:

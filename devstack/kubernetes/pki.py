@@ -68,7 +68,9 @@ def write_pki(directory: Path) -> Pki:
     )
     pki.authority.write_bytes(authority.public_bytes(serialization.Encoding.PEM))
     issuer = (authority_name, authority_key)
-    _issue(pki, "serving", common_name="devstack", organisation="", usage=ExtendedKeyUsageOID.SERVER_AUTH, issuer=issuer)
+    _issue(
+        pki, "serving", common_name="devstack", organisation="", usage=ExtendedKeyUsageOID.SERVER_AUTH, issuer=issuer
+    )
     for name, (common_name, organisation) in CLIENTS.items():
         usage = ExtendedKeyUsageOID.CLIENT_AUTH
         _issue(pki, name, common_name=common_name, organisation=organisation, usage=usage, issuer=issuer)

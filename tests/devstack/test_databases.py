@@ -98,7 +98,7 @@ def test_a_tests_login_sees_what_web_sees_until_it_becomes_staff() -> None:
     ],
 )
 def test_each_login_may_become_its_own_role_only(
-    machine: Machine, committing_db: str, login: Login, role: str, is_allowed: bool
+    machine: Machine, committing_db: str, *, login: Login, role: str, is_allowed: bool
 ) -> None:
     url = machine.stack.shared.access.url(database=committing_db, login=login)
     with psycopg.connect(url) as other:

@@ -14,6 +14,8 @@ def test_a_connection_to_another_machine_is_refused(address: str) -> None:
         probe.connect((address, 80))
 
 
-@pytest.mark.parametrize("address", [("127.0.0.1", 1), ("127.8.8.8", 1), ("::1", 1, 0, 0), ("localhost", 1), "/run/socket"])
+@pytest.mark.parametrize(
+    "address", [("127.0.0.1", 1), ("127.8.8.8", 1), ("::1", 1, 0, 0), ("localhost", 1), "/run/socket"]
+)
 def test_this_machine_is_local(address: object) -> None:
     assert is_local(address)
