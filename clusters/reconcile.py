@@ -1,8 +1,8 @@
 """Reconcile one workload: claim, load, observe, plan, act, record.
 
 No transaction is open while the cluster is asked. Everything is recorded under the token of the claim: a worker that slept
-its claim changes 0 rows. Each pass takes as many steps as it can; what has to move by itself is looked at again when the watcher sees it,
-or at the next resync.
+past its claim changes 0 rows. Each pass takes as many steps as it can; what has to move by itself is looked at again when the
+watcher sees it, or at the next resync.
 """
 
 from collections.abc import Callable
