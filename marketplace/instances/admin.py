@@ -10,7 +10,17 @@ from marketplace.kernel.records import RecordAdmin
 class InstanceAdmin(RecordAdmin):
     """All instances; filter by state to see the queue and what is stuck."""
 
-    list_display = ("name", "tenant", "project", "state", "state_reason", "goal", "devices", "attempt", "state_changed_at")
+    list_display = (
+        "name",
+        "tenant",
+        "project",
+        "state",
+        "state_reason",
+        "goal",
+        "devices",
+        "attempt",
+        "state_changed_at",
+    )
     list_select_related = ("tenant", "project")
     list_filter = ("state", "goal", "state_reason")
     search_fields = ("id", "name")
@@ -30,7 +40,16 @@ class AllocationAdmin(RecordAdmin):
 class TransitionAdmin(RecordAdmin):
     """Every move that happened."""
 
-    list_display = ("instance", "from_state", "to_state", "reason", "trigger", "actor_name", "occurred_at", "recorded_at")
+    list_display = (
+        "instance",
+        "from_state",
+        "to_state",
+        "reason",
+        "trigger",
+        "actor_name",
+        "occurred_at",
+        "recorded_at",
+    )
     list_select_related = ("instance",)
     list_filter = ("to_state", "reason")
     ordering = ("-id",)

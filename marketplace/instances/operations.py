@@ -197,7 +197,7 @@ def allocate(
 def record_waiting(*, instance: Instance, reason: str, facts: Mapping[str, Any], now: datetime) -> bool:
     """Keep why a queued instance waits, with its numbers; whether the reason is news. The caller has locked the instance."""
     previous = instance.conditions.get("CapacityAllocated", {})
-    is_news = previous.get("reason") != reason
+    is_news: bool = previous.get("reason") != reason
     if is_news or previous.get("facts") != dict(facts):
         instance.conditions["CapacityAllocated"] = condition(status="False", reason=reason, now=now, facts=facts)
         instance.revision += 1
@@ -213,7 +213,7 @@ def record_decision(
     inputs: Mapping[str, Any],
     candidates: Sequence[Mapping[str, Any]],
     chosen: Mapping[str, Any] | None,
-    rule_versions: Sequence[str],
+    rule_versions: Sequence[Mapping[str, Any]],
     certificates: Sequence[Mapping[str, Any]],
     now: datetime,
 ) -> PlacementDecision:
@@ -227,7 +227,7 @@ def record_decision(
         inputs=dict(inputs),
         candidates=[dict(candidate) for candidate in candidates],
         chosen=dict(chosen) if chosen else None,
-        rule_versions=list(rule_versions),
+        rule_versions=[dict(version) for version in rule_versions],
         certificates=[dict(certificate) for certificate in certificates],
         decided_at=now,
     )

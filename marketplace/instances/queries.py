@@ -12,7 +12,7 @@ from marketplace.kernel.errors import NotFound
 
 def list_instances(*, actor: Actor) -> QuerySet[Instance]:
     """The instances the actor may see, newest first, with project; filters and limits are the caller's."""
-    rows = Instance.objects.filter(tenant_id=actor.tenant_id).select_related("project")
+    rows = Instance.objects.filter(tenant_id=actor.tenant_scope).select_related("project")
     if actor.project_ids is not None:
         rows = rows.filter(project_id__in=actor.project_ids)
     return rows.order_by("-id")

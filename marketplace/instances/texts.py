@@ -53,28 +53,37 @@ class WaitText:
 
 WAITS: Final[Mapping[str, WaitText]] = {
     "Queued": WaitText(
-        _("The request is in the queue and is looked at next."), _("Nothing to do; this takes about a second."), False
+        _("The request is in the queue and is looked at next."),
+        _("Nothing to do; this takes about a second."),
+        is_blocking=False,
     ),
     "WaitingForCapacity": WaitText(
         _("No permitted node has %(requested)s free devices now; the most on one node is %(free)s."),
         _("Wait, ask for fewer devices, or allow more offers."),
-        False,
+        is_blocking=False,
     ),
     "NoCertifiedSite": WaitText(
         _("No site may take the project's data now."),
         _("Look at the placement evidence; the operator can tell when a certificate is renewed."),
-        True,
+        is_blocking=True,
+    ),
+    "CertificationExpiresTooSoon": WaitText(
+        _("A site that was permitted holds a certificate that ends too soon for the time the instance may run."),
+        _("Set a shorter maximum duration, or wait until the certificate is renewed."),
+        is_blocking=True,
     ),
     "InventoryStale": WaitText(
         _("The cluster with free devices has not answered for a while; its stock is not sold until it does."),
-        _("Wait; the provider has been notified."),
-        False,
+        _("Wait; it is sold again as soon as the cluster answers."),
+        is_blocking=False,
     ),
     "SiteUnderMaintenance": WaitText(
-        _("The nodes with free devices are under maintenance."), _("Wait, or allow more offers."), False
+        _("The nodes with free devices are under maintenance."), _("Wait, or allow more offers."), is_blocking=False
     ),
     "PriceAboveLimit": WaitText(
-        _("Every free offer costs more than the maximum price of the request."), _("Raise the maximum price."), True
+        _("Every free offer costs more than the maximum price of the request."),
+        _("Raise the maximum price."),
+        is_blocking=True,
     ),
 }
 

@@ -91,7 +91,8 @@ def view_market(
     verdicts = judge_offers(
         facts=facts, offers=offers, requirements=requirements, max_duration_s=max_duration_s, now=now
     )
-    permitted, refused = [], []
+    permitted: list[tuple[PricedOffer, Verdict]] = []
+    refused: list[tuple[PricedOffer, Verdict]] = []
     for priced in _price(offers=offers, now=now):
         verdict = verdicts[priced.offer.id]
         (permitted if verdict.is_permitted else refused).append((priced, verdict))

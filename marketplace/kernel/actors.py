@@ -27,6 +27,10 @@ WEB_ROLE: Final = "ondol_web"
 STAFF_ROLE: Final = "ondol_staff"
 
 
+NOBODY: Final = UUID(int=0)
+"""The nil UUID: no row of ours has it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
     """A person, an API key or a process, with everything that access rules and the audit log need.
@@ -52,6 +56,16 @@ class Actor:
     def database_role(self) -> str:
         """`ondol_staff` for operators and processes, `ondol_web` for everyone else."""
         return STAFF_ROLE if self.kind in (ActorKind.OPERATOR, ActorKind.SYSTEM) else WEB_ROLE
+
+    @property
+    def tenant_scope(self) -> UUID:
+        """The tenant for a filter; without one nothing matches (a filter on None would look for IS NULL)."""
+        return self.tenant_id or NOBODY
+
+    @property
+    def user_scope(self) -> UUID:
+        """The user for a filter; without one nothing matches."""
+        return self.user_id or NOBODY
 
     def sees_project(self, project_id: UUID) -> bool:
         """Whether the actor's confinement includes the project; says nothing of the tenant."""

@@ -7,14 +7,14 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
 
-class RecordAdmin(ModelAdmin):  # type: ignore[misc] - unfold is untyped
+class RecordAdmin(ModelAdmin):  # type: ignore[misc]  # unfold is untyped
     """Shows rows and changes none: each write of the console is an action that calls an operation with a reason."""
 
     list_per_page = 50
     show_full_result_count = False
     actions_on_top = True
 
-    def get_readonly_fields(self, _request: HttpRequest, _obj: Model | None = None) -> list[str]:
+    def get_readonly_fields(self, _request: HttpRequest, _obj: Any = None) -> list[str]:
         """Every field is shown as text."""
         return [field.name for field in self.opts.concrete_fields]
 

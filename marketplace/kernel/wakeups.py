@@ -41,7 +41,7 @@ class WakeupListener:
         """True when woken, False when the interval passed or the broker is down (then it still waits the interval)."""
         try:
             if self._subscription is None:
-                self._subscription = self._client.pubsub(ignore_subscribe_messages=True)
+                self._subscription = self._client.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
                 self._subscription.subscribe(self._channel)
             message = self._subscription.get_message(timeout=interval_s)
             while message is not None and self._subscription.get_message(timeout=0) is not None:

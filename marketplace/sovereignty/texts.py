@@ -14,7 +14,8 @@ SENTENCES: Final[Mapping[str, Promise]] = {
         "Data class %(data_class)s requires %(required)s; the site holds %(actual)s (%(document)s), which is a lower level."
     ),
     Rule.CERTIFICATE_EXPIRED: _(
-        "Data class %(data_class)s requires %(required)s; the site's certificate %(document)s is not valid now (until %(valid_to)s)."
+        "Data class %(data_class)s requires %(required)s;"
+        " the site's certificate %(document)s is not valid now (until %(valid_to)s)."
     ),
     Rule.CERTIFICATE_REVOKED: _(
         "Data class %(data_class)s requires %(required)s; the site's certificate %(document)s was revoked."

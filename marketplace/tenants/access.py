@@ -36,7 +36,7 @@ def get_project(*, actor: Actor, project_id: UUID) -> Project:
     """
     project = (
         Project.objects.select_related("tenant", "billing_profile")
-        .filter(id=project_id, tenant_id=actor.tenant_id)
+        .filter(id=project_id, tenant_id=actor.tenant_scope)
         .first()
     )
     if project is None or not actor.sees_project(project.id):

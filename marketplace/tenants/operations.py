@@ -139,7 +139,10 @@ def add_member(
 ) -> Membership:
     """Give a user a role in the tenant, or in one project. Safe to repeat: the role is replaced."""
     membership, _created = Membership.objects.update_or_create(
-        tenant_id=tenant_id, user_id=user_id, project_id=project_id, defaults={"role": role}
+        tenant_id=tenant_id,
+        user_id=user_id,
+        project_id=project_id,  # type: ignore[misc]  # None is the whole tenant, and is looked for as such
+        defaults={"role": role},
     )
     record_act(
         actor=actor, action="member.added", object_type="mem", object_id=membership.id, tenant_id=tenant_id, now=now,

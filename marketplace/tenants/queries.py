@@ -12,7 +12,7 @@ from marketplace.tenants.permissions import BY_ROLE
 
 def list_projects(*, actor: Actor) -> QuerySet[Project]:
     """The projects the actor may see, by name."""
-    rows = Project.objects.filter(tenant_id=actor.tenant_id).select_related("billing_profile")
+    rows = Project.objects.filter(tenant_id=actor.tenant_scope).select_related("billing_profile")
     if actor.project_ids is not None:
         rows = rows.filter(id__in=actor.project_ids)
     return rows.order_by("name", "id")
@@ -20,7 +20,7 @@ def list_projects(*, actor: Actor) -> QuerySet[Project]:
 
 def list_tenants_of_user(*, actor: Actor) -> QuerySet[Tenant]:
     """The tenants the signed-in user belongs to, by name; needs an actor with `user_id` (row-level security shows them)."""
-    memberships = Membership.objects.filter(user_id=actor.user_id)
+    memberships = Membership.objects.filter(user_id=actor.user_scope)
     return Tenant.objects.filter(id__in=memberships.values("tenant_id")).order_by("name", "id")
 
 

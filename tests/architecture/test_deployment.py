@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from compose_spec import ComposeSpecification
+from compose_spec import ComposeSpecification  # type: ignore[attr-defined]
 
 from marketplace.config.environment import Environment
 from tests.architecture.tree import ROOT
