@@ -8,8 +8,9 @@ MAKEFLAGS += --no-print-directory
 ONCE ?=
 ARGS ?=
 PYTHON := .venv/bin/python
+UV_VERSION := $(shell sed -n "s/^version=//p" devstack/ensure-uv)
 # Targets that call uv or a tool of the environment by name find the right one first.
-export PATH := $(CURDIR)/.venv/bin:$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ondol/uv-0.13.9/bin:$(PATH)
+export PATH := $(CURDIR)/.venv/bin:$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ondol/uv-$(UV_VERSION)/bin:$(PATH)
 unexport DJANGO_SETTINGS_MODULE
 
 include Makefile.lint
