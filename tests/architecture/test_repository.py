@@ -42,7 +42,7 @@ def test_nothing_private_is_committed(what: str) -> None:
 
 def test_documents_link_to_what_exists() -> None:
     link = re.compile(r"\]\((?!https?://|mailto:|#)([^)#\s]+)")
-    dead = []
+    dead: list[str] = []
     for path in (path for path in list_files() if path.suffix == ".md"):
         targets = link.findall((ROOT / path).read_text(encoding="utf-8"))
         dead.extend(f"{path} -> {target}" for target in targets if not (ROOT / path.parent / target).exists())
