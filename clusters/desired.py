@@ -215,7 +215,8 @@ def _main_container(spec: WorkloadSpec, amounts: Mapping[str, str]) -> Json:
         },
         "volumeMounts": [
             {"name": "work", "mountPath": "/workspace"},
-            {"name": "shm", "mountPath": "/dev/shm"},  # noqa: S108  # nosec B108 - a path in the pod, not here
+            # A path in the pod, not here.
+            {"name": "shm", "mountPath": "/dev/shm"},  # noqa: S108  # nosec B108
         ],
     }
     if spec.command:

@@ -95,7 +95,8 @@ def _load(text: str) -> dict[str, Any]:
     if len(text.encode()) > KUBECONFIG_BYTES_MAX:
         raise _refused("/", _("The file is larger than 64 KiB."))
     try:
-        document = yaml.load(text, Loader=_StrictLoader)  # noqa: S506  # nosec B506 - a stricter SafeLoader
+        # Safe: the loader is a stricter SafeLoader.
+        document = yaml.load(text, Loader=_StrictLoader)  # noqa: S506  # nosec B506
     except yaml.YAMLError as error:
         raise _refused("/", _("The file is not YAML, or has several documents.")) from error
     except RecursionError as error:

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from marketplace.config.environment import Environment
 
@@ -31,7 +30,7 @@ def _render_row(name: str, field: FieldInfo) -> str:
 
 
 def _render_default(field: FieldInfo) -> str:
-    if field.default is PydanticUndefined:
+    if field.is_required():
         return "**required**"
     return "default: empty" if field.default in ("", None) else f"default `{field.default}`"
 
