@@ -6,6 +6,7 @@ import ssl
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -41,7 +42,7 @@ subjects: [{kind: ServiceAccount, name: example, namespace: example-system}]
 """
 
 
-def _pod(name: str, *, devices: int, resource: str = "nvidia.com/gpu", node: str = "") -> nodes.Json:
+def _pod(name: str, *, devices: int, resource: str = "nvidia.com/gpu", node: str = "") -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Pod",
