@@ -2,14 +2,17 @@
 
 import re
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from compose_spec import ComposeSpecification  # type: ignore[attr-defined]
 
+from devstack.processes import Ports, Processes, ProcessName
 from marketplace.config.environment import Environment
 from tests.architecture.tree import ROOT
+from tests.fixtures.machine import Machine
 
 COMPOSE = ROOT / "docker-compose.yml"
 ONDOL = {"web", "console", "worker", "beat", "watcher", "admitter"}
@@ -25,6 +28,28 @@ def test_it_is_valid_by_the_compose_specification() -> None:
     parsed = ComposeSpecification.model_validate(yaml.safe_load(COMPOSE.read_text(encoding="utf-8")))
     assert parsed.services is not None
     assert set(parsed.services) == ONDOL | ONE_SHOT | {"postgres", "valkey", "proxy"}
+
+
+def test_it_runs_the_processes_of_the_local_machine() -> None:
+    assert {str(name) for name in ProcessName} == ONDOL
+
+
+def _essence(command: list[str]) -> list[str]:
+    """Program, subcommand, application and queues; ports, sizes and files differ by place."""
+    return [word for word in command if not word.startswith("--") and word not in {"python", "-m"}]
+
+
+@pytest.mark.parametrize("name", sorted(ONDOL))
+def test_each_process_is_the_one_of_the_local_machine(name: str, tmp_path: Path, machine: Machine) -> None:
+    described = Processes(
+        web_environment={},
+        staff_environment={},
+        ports=Ports(web=8000, console=8001),
+        logs=tmp_path,
+        directory=tmp_path,
+        reaper=machine.stack.reaper,
+    )
+    assert _essence(_read_services()[name]["command"]) == _essence(described._arguments(ProcessName(name)))
 
 
 @pytest.mark.parametrize("name", sorted(ONDOL))
