@@ -84,17 +84,17 @@ class Price(models.Model):
 
 
 def rate(seconds, price, folder, span):
-    # ruleid: no-floats-near-money
+    # ruleid: no-true-division-near-money
     hours = seconds / 3600
     # ruleid: no-floats-near-money
     vat = price * 0.1
     # ruleid: no-floats-near-money
     whole = float(price)
-    # ok: no-floats-near-money
+    # ok: no-true-division-near-money
     exact = price * seconds // 3600
-    # ok: no-floats-near-money
+    # ok: no-true-division-near-money
     path = folder / "invoice.typ"
-    # ok: no-floats-near-money
+    # ok: no-true-division-near-money
     length = span / timedelta(seconds=1)
     return hours, vat, whole, exact, path, length
 

@@ -2,11 +2,11 @@
 
 import pytest
 from django.apps import apps
-from django.db import connection, models
+from django.db import connection
 
 from tests.architecture.tree import PRODUCT
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.integration]
 
 
 def _list_tenant_tables() -> list[str]:
@@ -23,7 +23,7 @@ def _list_tenant_tables() -> list[str]:
 
 def _list_our_tables() -> list[str]:
     ours = [model for model in apps.get_models() if model.__module__.split(".", maxsplit=1)[0] in PRODUCT]
-    return sorted(model._meta.db_table for model in ours if issubclass(model, models.Model))
+    return sorted(model._meta.db_table for model in ours)
 
 
 def test_row_security_is_forced_on_every_table_of_a_tenant() -> None:
