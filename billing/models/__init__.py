@@ -1,5 +1,20 @@
 """Billing tables."""
 
+from billing.models.charge import Charge
+from billing.models.invoice import Invoice, InvoiceLine, InvoiceSeries
+from billing.models.ledger import LedgerAccount, LedgerPosting, LedgerTransaction
 from billing.models.price_version import PriceVersion
+from billing.models.usage_interval import UsageInterval, UsageKind
 
-__all__ = ["PriceVersion"]
+__all__ = [
+    "Charge",
+    "Invoice",
+    "InvoiceLine",
+    "InvoiceSeries",
+    "LedgerAccount",
+    "LedgerPosting",
+    "LedgerTransaction",
+    "PriceVersion",
+    "UsageInterval",
+    "UsageKind",
+]

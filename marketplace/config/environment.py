@@ -76,6 +76,10 @@ class Environment(BaseSettings):
         ge=1,
         description="Placements of one instance after which an interruption is final and not queued again.",
     )
+    document_fonts: str = Field(
+        default="",
+        description="Directory with Pretendard's OTF or TTF files for PDF documents; empty = where `make assets` puts them.",
+    )
 
 
 def read_environment() -> Environment:

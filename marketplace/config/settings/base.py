@@ -195,6 +195,9 @@ ENCRYPTION_KEYS = ENVIRONMENT.encryption_keys
 API_KEY_PEPPER = ENVIRONMENT.api_key_pepper.encode()
 INSTALLATION_ID = ENVIRONMENT.installation_id
 KUBE_ALLOWED_NETWORKS = [network.strip() for network in ENVIRONMENT.kube_allowed_networks.split(",") if network.strip()]
+DOCUMENT_FONTS = ENVIRONMENT.document_fonts or str(
+    BASE_DIR / "marketplace/portal/assets/node_modules/pretendard/dist/public/static"
+)
 BASE_URL = ENVIRONMENT.base_url
 BROKER_URL = ENVIRONMENT.broker_url
 CLUSTER_SILENCE = timedelta(seconds=ENVIRONMENT.cluster_silence_s)

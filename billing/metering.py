@@ -1,0 +1,167 @@
+"""Transitions → usage intervals → charges, one instance at a time under its row lock; may be repeated any number of times.
+
+A transition into `running` opens an interval; the next one out of it closes it. Both instants were clamped and floored when they
+were recorded (architecture.md, step 5). A run that crosses the end of a month in Seoul becomes one interval per month.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection
+
+from billing.models import Charge, UsageInterval
+from billing.rating import cut_at_months, month_of, rate
+from marketplace.instances.models import Allocation, Instance, Transition
+from marketplace.instances.states import State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One stay in `running`.
+
+    Attributes:
+        ended_at: None while it runs.
+    """
+
+    opened_by: UUID
+    closed_by: UUID | None
+    attempt: int
+    started_at: datetime
+    ended_at: datetime | None
+
+
+def find_runs(transitions: Sequence[Transition]) -> list[Run]:
+    """The stays in `running`, in order; the transitions of one instance are given in order of id. Pure."""
+    runs: list[Run] = []
+    opened: Transition | None = None
+    for transition in transitions:
+        if transition.to_state == State.RUNNING:
+            opened = transition
+        elif opened is not None and transition.from_state == State.RUNNING:
+            runs.append(_run(opened, transition))
+            opened = None
+    if opened is not None:
+        runs.append(_run(opened, None))
+    return runs
+
+
+def _run(opened: Transition, closed: Transition | None) -> Run:
+    return Run(
+        opened_by=opened.id,
+        closed_by=closed.id if closed else None,
+        attempt=opened.attempt,
+        started_at=opened.occurred_at,
+        ended_at=closed.occurred_at if closed else None,
+    )
+
+
+def meter_instance(*, instance_id: UUID, now: datetime) -> int:
+    """Bring an instance's usage and charges up to its transitions; the number of charges written.
+
+    Repeatable: what stands is left alone. Months that are over at `now` are cut and charged also while the run goes on.
+
+    Locks the instance. Requires an open transaction of a staff actor.
+    """
+    instance = (
+        Instance.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("project")
+        .filter(id=instance_id)
+        .first()
+    )
+    if instance is None:
+        return 0
+    transitions = list(Transition.objects.filter(instance_id=instance_id).order_by("id"))
+    return sum(_meter_run(instance, run, now=now) for run in find_runs(transitions))
+
+
+def _meter_run(instance: Instance, run: Run, *, now: datetime) -> int:
+    existing = {
+        row.sequence: row for row in UsageInterval.objects.filter(opened_by=run.opened_by, superseded_by__isnull=True)
+    }
+    allocation = Allocation.objects.select_related("term").get(instance=instance, attempt=run.attempt, rank=0)
+    written = 0
+    until = run.ended_at or now
+    if run.ended_at is not None and run.ended_at <= run.started_at:
+        _void(existing)
+        return 0
+    for sequence, (start, end) in enumerate(cut_at_months(started_at=run.started_at, ended_at=until)):
+        is_last = end == until
+        is_open = is_last and run.ended_at is None
+        row = existing.get(sequence) or _open(instance, allocation, run, sequence=sequence, start=start)
+        if row.ended_at is None and not is_open:
+            row.ended_at = end
+            row.closed_by = run.closed_by if is_last else None
+            row.save(update_fields=["ended_at", "closed_by"])
+            _charge(instance, allocation, row)
+            written += 1
+    return written
+
+
+def _void(existing: Mapping[int, UsageInterval]) -> None:
+    """A run that ended within the second in which it began is no usage: an interval opened meanwhile supersedes itself."""
+    for row in existing.values():
+        UsageInterval.objects.filter(id=row.id, ended_at__isnull=True).update(superseded_by=row.id)
+
+
+def _open(instance: Instance, allocation: Allocation, run: Run, *, sequence: int, start: datetime) -> UsageInterval:
+    return UsageInterval.objects.create(
+        tenant_id=instance.tenant_id,
+        instance=instance,
+        term=allocation.term,
+        devices=allocation.devices,
+        started_at=start,
+        opened_by=run.opened_by,
+        sequence=sequence,
+    )
+
+
+def _charge(instance: Instance, allocation: Allocation, row: UsageInterval) -> None:
+    if row.ended_at is None:
+        return
+    term = allocation.term
+    rated = rate(
+        price_micros_per_device_hour=term.price_micros_per_device_hour,
+        devices=row.devices,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+    )
+    Charge.objects.create(
+        tenant_id=instance.tenant_id,
+        usage_interval=row,
+        instance=instance,
+        seller_id=term.seller_id,
+        billing_profile_id=instance.project.billing_profile_id,
+        price_version_id=term.price_version_id,
+        price_micros_per_device_hour=term.price_micros_per_device_hour,
+        devices=row.devices,
+        device_seconds=rated.device_seconds,
+        numerator=rated.numerator,
+        month=month_of(row.started_at),
+    )
+
+
+_UNMETERED = """
+SELECT DISTINCT t.instance_id FROM instances_transition t
+LEFT JOIN billing_usageinterval u ON u.opened_by = t.id
+WHERE t.to_state = 'running' AND (
+    u.id IS NULL
+    OR (u.ended_at IS NULL AND u.superseded_by_id IS NULL AND EXISTS (
+        SELECT 1 FROM instances_transition c
+        WHERE c.instance_id = t.instance_id AND c.attempt = t.attempt AND c.from_state = 'running'
+    ))
+)
+LIMIT 5000
+"""
+"""At one row per run and ten seconds per sweep, 5,000 is far above what clusters can start."""
+
+
+def list_unmetered() -> list[UUID]:
+    """Instances with a run that no usage interval stands for yet, or whose ended run's interval is still open.
+
+    A run that ended within its first second has no interval and is found again; metering it again writes nothing.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_UNMETERED)
+        return [row[0] for row in cursor.fetchall()]

@@ -1,0 +1,45 @@
+"""Tasks of the billing queue: ids in, one call."""
+
+from uuid import UUID
+
+import structlog
+from celery import shared_task
+
+from billing import ledger, metering
+from marketplace.kernel import clock
+from marketplace.kernel.actors import as_actor, system_actor
+
+log = structlog.get_logger(__name__)
+
+METER = system_actor("meter")
+CHECKER = system_actor("ledger-check")
+
+
+@shared_task(name="billing.meter_instance")
+def meter_instance(instance_id: str) -> None:
+    """Bring one instance's usage up to its transitions. May be delivered any number of times."""
+    with as_actor(METER):
+        metering.meter_instance(instance_id=UUID(instance_id), now=clock.now())
+
+
+@shared_task(name="billing.meter_due")
+def meter_due() -> int:
+    """Meter every instance whose usage lags behind its transitions; how many. Finds what a lost hint would have."""
+    with as_actor(METER):
+        due = metering.list_unmetered()
+    for instance_id in due:
+        with as_actor(METER):
+            metering.meter_instance(instance_id=instance_id, now=clock.now())
+    return len(due)
+
+
+@shared_task(name="billing.check_ledger")
+def check_ledger() -> bool:
+    """Re-add everything; whether it adds up. A difference is logged as an error, which alarms."""
+    with as_actor(CHECKER):
+        difference = ledger.find_difference()
+    if difference is not None:
+        log.error(
+            "ledger_difference", what=difference.what, expected=difference.expected_won, actual=difference.actual_won
+        )
+    return difference is None
