@@ -54,9 +54,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         machine.stack.close()
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Quick tests first, disruptive ones last."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
+    """Each test has a kind that `-m` can choose; quick ones first, disruptive ones last."""
+    ordering.mark(items)
+    yield
     ordering.order(items)
 
 
