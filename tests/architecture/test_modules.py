@@ -61,7 +61,9 @@ def _positional_arguments(path: Path) -> Iterator[str]:
 
 def test_operations_and_queries_take_keywords() -> None:
     """The modules that everybody calls; one leading subject may be positional."""
-    callable_by_all = [path for path in list_modules(*PRODUCT) if {"operations", "queries"} & {path.stem, path.parent.name}]
+    callable_by_all = [
+        path for path in list_modules(*PRODUCT) if {"operations", "queries"} & {path.stem, path.parent.name}
+    ]
     assert [found for path in callable_by_all for found in _positional_arguments(path)] == []
 
 
