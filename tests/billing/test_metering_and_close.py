@@ -2,6 +2,7 @@
 
 import threading
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import DatabaseError, connection
@@ -199,7 +200,7 @@ def test_the_ledger_refuses_what_does_not_balance_and_a_key_with_another_input()
     renter = add_renter()
     both = [Posting(kind=AccountKind.RECEIVABLE, amount_won=10), Posting(kind=AccountKind.REVENUE, amount_won=-10)]
     with as_actor(STAFF):
-        arguments = {"tenant_id": renter.tenant.id, "seller_id": seller, "occurred_at": NOW}
+        arguments: dict[str, Any] = {"tenant_id": renter.tenant.id, "seller_id": seller, "occurred_at": NOW}
         with pytest.raises(LedgerUnbalanced):
             post(key="a", postings=both[:1], **arguments)
         first = post(key="a", postings=both, **arguments)
