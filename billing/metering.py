@@ -9,12 +9,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+import structlog
 from django.db import connection
 
 from billing.models import Charge, UsageInterval
 from billing.rating import cut_at_months, month_of, rate
 from marketplace.instances.models import Allocation, Instance, Transition
 from marketplace.instances.states import State
+from marketplace.kernel.clock import seconds_between
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,11 +100,26 @@ def _meter_run(instance: Instance, run: Run, *, now: datetime) -> int:
             row.save(update_fields=["ended_at", "closed_by"])
             _charge(instance, allocation, row)
             written += 1
+    if run.ended_at is not None:
+        _settle_late_end(existing, ended_at=run.ended_at)
     return written
 
 
+def _settle_late_end(existing: Mapping[int, UsageInterval], *, ended_at: datetime) -> None:
+    """News of an end that lies before a month's cut which the close has made already.
+
+    The part that was opened for the next month is void. What the closed month was charged too much is not taken back here, since
+    charges never change: it is named in the log for a correction.
+    """
+    _void({sequence: row for sequence, row in existing.items() if row.started_at >= ended_at})
+    for row in existing.values():
+        if row.ended_at is not None and row.ended_at > ended_at:
+            seconds = seconds_between(start=max(ended_at, row.started_at), end=row.ended_at)
+            log.error("usage_charged_beyond_its_end", usage_interval=str(row.id), device_seconds=seconds * row.devices)
+
+
 def _void(existing: Mapping[int, UsageInterval]) -> None:
-    """A run that ended within the second in which it began is no usage: an interval opened meanwhile supersedes itself."""
+    """Intervals that turned out to hold no second supersede themselves; only open ones."""
     for row in existing.values():
         UsageInterval.objects.filter(id=row.id, ended_at__isnull=True).update(superseded_by=row.id)
 

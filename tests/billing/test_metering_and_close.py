@@ -8,11 +8,13 @@ import pytest
 from django.db import DatabaseError, connection
 
 from billing.ledger import AccountKind, LedgerKeyReused, LedgerUnbalanced, Posting, find_difference, post
-from billing.metering import meter_instance
+from billing.metering import list_unmetered, meter_instance
 from billing.models import Charge, Invoice, InvoiceLine, LedgerPosting, LedgerTransaction, UsageInterval
 from billing.month_close import MonthNotOver, close_month, hash_document
 from billing.queries import list_invoices, read_running_cost
 from marketplace.instances.models import Instance
+from marketplace.instances.operations import begin_stopping
+from marketplace.instances.states import Reason
 from marketplace.kernel.actors import as_actor, savepoint
 from marketplace.tenants.models.billing_profile import Rounding
 from tests.market import NOW, STAFF, Renter, add_renter, build_market, run_instance
@@ -53,6 +55,28 @@ def test_an_open_run_costs_by_the_second_before_it_is_charged() -> None:
     assert (cost.won, cost.device_seconds, cost.numerator_per_second) == (300, 200, 10_800_000_000)
     with as_actor(STAFF):
         assert Charge.objects.count() == 0
+
+
+def test_an_end_that_is_known_only_after_the_month_was_cut_leaves_nothing_open() -> None:
+    """The close cut at midnight and went on; then the pod turns out to have ended ten seconds earlier."""
+    start = AFTER - timedelta(hours=1)
+    build_market(now=start)
+    instance = run_instance(add_renter(now=start), started_at=start, ended_at=None)
+    assert meter(instance, now=AFTER + timedelta(seconds=2)) == 1
+    with as_actor(STAFF):
+        begin_stopping(
+            instance_id=instance.id,
+            attempt=1,
+            reason=Reason.COMPLETED,
+            occurred_at=AFTER - timedelta(seconds=10),
+            now=AFTER + timedelta(seconds=5),
+        )
+    assert [meter(instance, now=AFTER + timedelta(seconds=6)) for _ in range(2)] == [0, 0]
+    with as_actor(STAFF):
+        assert not UsageInterval.objects.filter(ended_at__isnull=True, superseded_by__isnull=True).exists()
+        assert list_unmetered() == []
+        # Charges never change: the ten seconds of two devices are named in the log and corrected by a document of their own.
+        assert [charge.device_seconds for charge in Charge.objects.all()] == [7_200]
 
 
 def test_a_run_within_one_second_is_no_usage() -> None:

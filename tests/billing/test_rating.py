@@ -1,5 +1,6 @@
 """The worked tables of billing/README.md, with the same literal won, and what must hold for any numbers."""
 
+import itertools
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from uuid import UUID
@@ -115,7 +116,7 @@ def test_splitting_an_interval_anywhere_changes_nothing(
             started_at=START + timedelta(seconds=begin),
             ended_at=START + timedelta(seconds=end),
         )
-        for begin, end in zip(ends, ends[1:], strict=False)
+        for begin, end in itertools.pairwise(ends)
     ]
     whole = rate(
         price_micros_per_device_hour=price,
