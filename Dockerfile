@@ -2,13 +2,14 @@
 # Build: docker build -t ondol .        Needs: a registry with python, node and uv images; nothing is fetched at run time.
 
 FROM node:24-slim AS assets
-WORKDIR /src
-COPY package.json package-lock.json ./
+WORKDIR /src/marketplace/portal/assets
+COPY marketplace/portal/assets/package.json marketplace/portal/assets/package-lock.json ./
 RUN npm ci --no-audit --no-fund
-COPY assets ./assets
+WORKDIR /src
+# Templates too: only the styles that they use are kept.
 COPY templates ./templates
 COPY marketplace/portal ./marketplace/portal
-RUN npm run build
+RUN cd marketplace/portal/assets && npm run build
 
 FROM python:3.11-slim AS build
 COPY --from=ghcr.io/astral-sh/uv:0.13 /uv /usr/local/bin/uv
@@ -26,6 +27,9 @@ COPY locale ./locale
 COPY deploy/kubernetes/roles ./deploy/kubernetes/roles
 COPY deploy/compose/probe.py ./deploy/compose/probe.py
 COPY --from=assets /src/marketplace/portal/static ./marketplace/portal/static
+# The Hangul font of PDF documents, where the settings look for it.
+COPY --from=assets /src/marketplace/portal/assets/node_modules/pretendard/dist/public/static \
+    ./marketplace/portal/assets/node_modules/pretendard/dist/public/static
 # Static files are hashed and compressed once, here. The values below satisfy the settings module and are used for nothing else.
 RUN DJANGO_SETTINGS_MODULE=marketplace.config.settings.production \
     ONDOL_DATABASE_URL=postgresql://nobody@127.0.0.1:1/none \
