@@ -49,6 +49,18 @@ def test_documents_link_to_what_exists() -> None:
     assert dead == []
 
 
+def test_documents_name_targets_and_commands_that_exist() -> None:
+    makefiles = "\n".join((ROOT / name).read_text(encoding="utf-8") for name in ("Makefile", "Makefile.lint"))
+    targets = set(re.findall(r"^([a-z][a-z-]*):", makefiles, re.MULTILINE))
+    commands = {path.stem for path in list_files() if "commands" in path.parts} | {"migrate", "makemigrations", "check"}
+    wrong: list[str] = []
+    for path in (path for path in list_files() if path.suffix == ".md"):
+        text = (ROOT / path).read_text(encoding="utf-8")
+        wrong.extend(f"{path}: make {name}" for name in re.findall(r"`make ([a-z-]+)", text) if name not in targets)
+        wrong.extend(f"{path}: {name}" for name in re.findall(r"manage\.py ([a-z_]+)", text) if name not in commands)
+    assert wrong == []
+
+
 def test_settings_and_keys_of_the_example_are_placeholders() -> None:
     """`.env.example` is copied by hand; a real secret in it would be shared by everyone who forgot to change it."""
     for line in (ROOT / ".env.example").read_text(encoding="utf-8").splitlines():
