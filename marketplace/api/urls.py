@@ -1,5 +1,31 @@
 """Routes of the REST API, version 1."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path, re_path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from marketplace.api.schema_views import DocumentationView, SchemaView
+from marketplace.api.unknown import unknown_route
+from marketplace.api.v1 import billing, instances, market, tenant
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("accelerators", market.AcceleratorsView.as_view()),
+    path("sites", market.SitesView.as_view()),
+    path("offers", market.OffersView.as_view()),
+    path("quotes", market.QuotesView.as_view()),
+    path("instances", instances.InstancesView.as_view()),
+    path("instances/<str:instance_id>", instances.InstanceView.as_view()),
+    path("instances/<str:instance_id>/actions", instances.ActionsView.as_view()),
+    path("instances/<str:instance_id>/placement", instances.PlacementView.as_view()),
+    path("instances/<str:instance_id>/diagnosis", instances.DiagnosisView.as_view()),
+    path("instances/<str:instance_id>/events", instances.InstanceEventsView.as_view()),
+    path("instances/<str:instance_id>/usage", instances.InstanceUsageView.as_view()),
+    path("projects", tenant.ProjectsView.as_view()),
+    path("quotas", tenant.QuotasView.as_view()),
+    path("api-keys", tenant.ApiKeysView.as_view()),
+    path("api-keys/<str:api_key_id>", tenant.ApiKeyView.as_view()),
+    path("invoices", billing.InvoicesView.as_view()),
+    path("invoices/<str:invoice_id>", billing.InvoiceView.as_view()),
+    path("invoices/<str:invoice_id>/pdf", billing.InvoicePdfView.as_view()),
+    path("openapi.json", SchemaView.as_view(), name="api-schema"),
+    path("docs", DocumentationView.as_view(), name="api-docs"),
+    re_path(r"^.*$", unknown_route),
+]

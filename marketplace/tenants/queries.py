@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 
 from marketplace.accounts.models import User
 from marketplace.kernel.actors import Actor, ActorKind
-from marketplace.tenants.models import Membership, Project, Tenant
+from marketplace.tenants.models import ApiKey, Membership, Project, Tenant
 from marketplace.tenants.permissions import BY_ROLE
 
 
@@ -51,3 +51,11 @@ def find_member_actor(*, user: User, tenant_id: UUID, address: str, request_id: 
         address=address,
         request_id=request_id,
     )
+
+
+def list_api_keys(*, actor: Actor) -> QuerySet[ApiKey]:
+    """The API keys of the projects the actor may see, newest first; without secrets, which exist nowhere."""
+    rows = ApiKey.objects.filter(tenant_id=actor.tenant_scope)
+    if actor.project_ids is not None:
+        rows = rows.filter(project_id__in=actor.project_ids)
+    return rows.order_by("-id")

@@ -1,0 +1,156 @@
+"""What is on sale: accelerators, sites, offers and quotes."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from marketplace.api.pagination import whole
+from marketplace.api.parsing import PublicIdField, StrictInteger, StrictSerializer, check_query, parse_body
+from marketplace.api.rendering import instant, public
+from marketplace.api.schema import problems
+from marketplace.api.views import ResourceView
+from marketplace.inventory.models import Accelerator, Offer, Site
+from marketplace.inventory.queries import list_accelerators, list_offers_on_sale, list_sites
+from marketplace.journeys.quote import Quote, QuotedOffer, QuoteRequest, quote
+from marketplace.journeys.rent import describe_refused_site
+from marketplace.kernel import clock
+from marketplace.kernel.money import CURRENCY, won_text_from_micros
+
+
+class QuoteBody(StrictSerializer):
+    """What is asked about."""
+
+    project = PublicIdField(prefix="prj")
+    accelerators = serializers.ListField(child=serializers.CharField(max_length=60), max_length=20, default=list)
+    devices = StrictInteger(min_value=1, max_value=64)
+    offers = serializers.ListField(child=PublicIdField(prefix="off"), max_length=50, default=list)
+    max_duration_s = StrictInteger(min_value=60, max_value=31_622_400, required=False, allow_null=True)
+
+
+class AcceleratorsView(ResourceView):
+    """The catalogue."""
+
+    @extend_schema(operation_id="list_accelerators", summary="List the accelerator catalogue", responses=problems(dict))
+    def get(self, request: Request) -> Response:
+        """Every accelerator, by vendor."""
+        check_query(request, ())
+        return self.reading(
+            request, "offers.read", lambda _actor: whole([_accelerator(row) for row in list_accelerators()])
+        )
+
+
+class SitesView(ResourceView):
+    """Sites."""
+
+    @extend_schema(operation_id="list_sites", summary="List sites with zone and jurisdiction", responses=problems(dict))
+    def get(self, request: Request) -> Response:
+        """Every site, by code."""
+        check_query(request, ())
+        return self.reading(request, "offers.read", lambda _actor: whole([_site(row) for row in list_sites()]))
+
+
+class OffersView(ResourceView):
+    """Offers."""
+
+    @extend_schema(operation_id="list_offers", summary="List offers on sale", responses=problems(dict))
+    def get(self, request: Request) -> Response:
+        """Every offer on sale, by code; prices depend on the project: ask for a quote."""
+        check_query(request, ())
+        return self.reading(
+            request, "offers.read", lambda _actor: whole([_offer(row) for row in list_offers_on_sale()])
+        )
+
+
+class QuotesView(ResourceView):
+    """Quotes."""
+
+    @extend_schema(
+        operation_id="create_quote",
+        summary="Price every permitted offer, and say which are refused by which rule",
+        request=QuoteBody,
+        responses=problems(dict),
+    )
+    def post(self, request: Request) -> Response:
+        """A quote writes nothing; it may be repeated."""
+        check_query(request, ())
+        body = parse_body(request, QuoteBody)
+        asked = QuoteRequest(
+            project_id=body["project"],
+            devices=body["devices"],
+            accelerators=body["accelerators"],
+            offer_ids=body["offers"],
+            max_duration_s=body.get("max_duration_s"),
+        )
+        return self.reading(
+            request, "offers.read", lambda actor: _quote(quote(actor=actor, request=asked, now=clock.now()))
+        )
+
+
+def _accelerator(row: Accelerator) -> dict[str, Any]:
+    return {
+        "id": public("acc", row.id),
+        "code": row.code,
+        "vendor": row.vendor,
+        "model": row.model,
+        "kind": row.kind,
+        "memory_mib": row.memory_mib,
+        "isolation_class": row.isolation_class,
+        "devices_per_node_max": row.devices_per_node_max,
+    }
+
+
+def _site(row: Site) -> dict[str, Any]:
+    return {
+        "id": public("sit", row.id),
+        "code": row.code,
+        "name": {"ko": row.name_ko, "en": row.name_en},
+        "provider": row.provider.code,
+        "jurisdiction": row.jurisdiction,
+        "zone": row.zone,
+        "network_separation": "separated" if row.is_network_separated else "none",
+    }
+
+
+def _offer(row: Offer) -> dict[str, Any]:
+    return {
+        "id": public("off", row.id),
+        "code": row.code,
+        "accelerator": row.accelerator.code,
+        "site": row.site.code,
+        "provider": row.site.provider.code,
+        "cpu_millis_per_device": row.cpu_millis_per_device,
+        "memory_mib_per_device": row.memory_mib_per_device,
+        "devices_max": row.devices_max,
+        "status": row.status,
+    }
+
+
+def _quote(found: Quote) -> dict[str, Any]:
+    return {
+        "quoted_at": instant(found.quoted_at),
+        "offers": [_quoted(item) for item in found.offers],
+        "refused": [describe_refused_site(item.priced, item.verdict) for item in found.refused],
+    }
+
+
+def _quoted(item: QuotedOffer) -> dict[str, Any]:
+    priced = item.priced
+    return {
+        **_offer(priced.offer),
+        "price_version": public("prc", priced.price_version_id),
+        "price_per_device_hour": won_text_from_micros(priced.price_micros_per_device_hour),
+        "price_per_hour": won_text_from_micros(item.price_micros_per_hour),
+        "currency": CURRENCY,
+        "vat": "excluded",
+        "seller": priced.selling_term.seller.legal_name,
+        "selling_mode": priced.selling_term.mode,
+        "availability": "now" if item.choice.placement is not None else "queue",
+        "wait_reason": item.choice.wait_reason.value if item.choice.wait_reason else None,
+        "certificates": [
+            {"scheme": certificate.scheme, "level": certificate.level, "valid_to": instant(certificate.valid_to)}
+            for certificate in item.verdict.relied_on
+        ],
+    }
