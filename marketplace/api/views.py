@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from django.db import transaction
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -59,19 +58,36 @@ class ResourceView(APIView):
         given = request.headers.get(HEADER)
         key = check_key(given) if given is not None else None
         digest = hash_request(method=raw.method or "", path=raw.get_full_path(), body=raw.body)
-        dry_run = can_dry_run and is_dry_run(request)
+        if can_dry_run and is_dry_run(request):
+            return _respond(_try_out(actor, write), is_replay=False)
         with as_actor(actor):
-            if key is not None and not dry_run:
-                stored = find_answer(tenant_id=actor.tenant_scope, key=key, request_hash=digest)
-                if stored is not None:
-                    return _respond(stored, is_replay=True)
+            stored = _stored(actor, key, digest)
+            if stored is not None:
+                return _respond(stored, is_replay=True)
             answer = write(actor)
-            if dry_run:
-                transaction.set_rollback(True)
-            elif key is not None:
+            if key is not None:
                 kept = Answer(status=answer.status, body=without_secrets(answer.body), headers=answer.headers)
                 store_answer(tenant_id=actor.tenant_scope, key=key, request_hash=digest, answer=kept, now=clock.now())
         return _respond(answer, is_replay=False)
+
+
+class _TakenBack(Exception):
+    """Ends the transaction of a dry run."""
+
+
+def _try_out(actor: Actor, write: Callable[[Actor], Answer]) -> Answer:
+    """What `write` would answer; its transaction is rolled back."""
+    answers: list[Answer] = []
+    try:
+        with as_actor(actor):
+            answers.append(write(actor))
+            raise _TakenBack
+    except _TakenBack:
+        return answers[0]
+
+
+def _stored(actor: Actor, key: str | None, digest: bytes) -> Answer | None:
+    return None if key is None else find_answer(tenant_id=actor.tenant_scope, key=key, request_hash=digest)
 
 
 def actor_of(request: Request) -> Actor:
