@@ -102,7 +102,7 @@ def build_world(*, kubeconfigs: Mapping[str, str], passwords: Mapping[str, str],
         load_catalogue(actor=actor, now=now)
         load_baseline(actor=actor, effective_from=since, now=now)
         sites = _build_sites(actor=actor, since=since, now=now)
-        _build_offers(actor=actor, sites=sites, since=since, now=now)
+        _build_offers(actor=actor, sites=sites, now=now)
     for cluster, site in ((CERTIFIED_CLUSTER, CERTIFIED_SITE), (UNCERTIFIED_CLUSTER, UNCERTIFIED_SITE)):
         register_cluster(actor=actor, site_id=sites[site].id, name=cluster, kubeconfig=kubeconfigs[cluster], now=now)
     with as_actor(actor):
@@ -125,7 +125,7 @@ def _build_sites(*, actor: Actor, since: datetime, now: datetime) -> dict[str, S
         code="hanbit",
         name_ko="한빛클라우드",
         name_en="Hanbit Cloud",
-        number="2018100018",
+        number="2018100015",
         since=since,
         now=now,
     )
@@ -182,7 +182,7 @@ def _build_provider(
     return provider
 
 
-def _build_offers(*, actor: Actor, sites: Mapping[str, Site], since: datetime, now: datetime) -> None:
+def _build_offers(*, actor: Actor, sites: Mapping[str, Site], now: datetime) -> None:
     accelerators = {accelerator.code: accelerator for accelerator in Accelerator.objects.all()}
     for plan in OFFERS:
         offer = create_offer(

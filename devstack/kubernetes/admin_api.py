@@ -9,7 +9,8 @@ import json
 import ssl
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -17,6 +18,8 @@ from urllib.parse import urlsplit
 import yaml
 
 TIMEOUT_S: Final = 30
+STREAM_TIMEOUT_S: Final = 330
+"""Longer than any watch lasts."""
 APPLY: Final = "application/apply-patch+yaml"
 MERGE: Final = "application/merge-patch+json"
 FIELD_MANAGER: Final = "devstack"
@@ -132,6 +135,28 @@ class AdminApi:
         except ApiRefused as error:
             if error.status != 404:
                 raise
+
+    @contextmanager
+    def stream(self, path: str) -> Iterator[http.client.HTTPResponse]:
+        """GET an answer that goes on, e.g. a watch, on a connection of its own.
+
+        Raises:
+            ApiRefused: The status is 400 or above.
+            OSError: The server cannot be reached.
+        """
+        connection = http.client.HTTPSConnection(
+            self._host, self._port, context=self._context, timeout=STREAM_TIMEOUT_S
+        )
+        try:
+            connection.request("GET", path, headers=self._headers)
+            response = connection.getresponse()
+            if response.status >= 400:
+                raise ApiRefused(
+                    method="GET", path=path, status=response.status, body={"message": response.read().decode()}
+                )
+            yield response
+        finally:
+            connection.close()
 
     def is_ready(self) -> bool:
         """Whether `/readyz` says ok."""

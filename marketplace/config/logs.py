@@ -49,5 +49,5 @@ def configure_logs(*, log_format: Literal["json", "console"], level: str) -> Non
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    for noisy in ("kombu", "amqp", "urllib3", "fontTools"):
+    for noisy in ("kombu", "amqp", "urllib3", "httpx", "fontTools"):
         logging.getLogger(noisy).setLevel("WARNING")

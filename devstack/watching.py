@@ -1,0 +1,38 @@
+"""A cluster's pods as a stream, for whoever wants to record what the API server itself says."""
+
+import http.client
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from devstack.kubernetes.control_plane import Cluster
+
+WATCH_S = 300
+
+
+class ClusterPods:
+    """Lists, then watches, every pod of one cluster with the devstack's own administrator."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        """Keep the cluster; nothing is sent yet."""
+        self._cluster = cluster
+
+    def watch_pods(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield (event type, pod) from the first existing pod on; ends when the connection does.
+
+        Raises:
+            OSError: The connection broke.
+        """
+        path = f"/api/v1/pods?watch=true&allowWatchBookmarks=true&timeoutSeconds={WATCH_S}"
+        with self._cluster.api.stream(path) as response:
+            while line := _read_line(response):
+                event = json.loads(line)
+                if event["type"] in ("ADDED", "MODIFIED", "DELETED"):
+                    yield event["type"], event["object"]
+
+
+def _read_line(response: http.client.HTTPResponse) -> bytes:
+    try:
+        return response.readline()
+    except http.client.HTTPException as error:
+        raise OSError(str(error)) from error
