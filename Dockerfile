@@ -11,6 +11,11 @@ COPY templates ./templates
 COPY marketplace/portal ./marketplace/portal
 RUN cd marketplace/portal/assets && npm run build
 
+FROM python:3.11-slim AS messages
+RUN apt-get update && apt-get install --yes --no-install-recommends gettext && rm -rf /var/lib/apt/lists/*
+COPY locale /src/locale
+RUN find /src/locale -name '*.po' -exec sh -ec 'msgfmt --check-format --output-file="${1%.po}.mo" "$1"' sh {} ';'
+
 FROM python:3.11-slim AS build
 COPY --from=ghcr.io/astral-sh/uv:0.13 /uv /usr/local/bin/uv
 ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never
@@ -23,7 +28,7 @@ COPY marketplace ./marketplace
 COPY billing ./billing
 COPY clusters ./clusters
 COPY templates ./templates
-COPY locale ./locale
+COPY --from=messages /src/locale ./locale
 COPY deploy/kubernetes/roles ./deploy/kubernetes/roles
 COPY deploy/compose/probe.py ./deploy/compose/probe.py
 COPY --from=assets /src/marketplace/portal/static ./marketplace/portal/static
