@@ -34,7 +34,7 @@ class Environment(BaseSettings):
         default="redis://127.0.0.1:6379/0",
         description="Valkey or Redis for Celery and wake-ups; losing it loses seconds, never work.",
     )
-    secret_key: str = Field(description="Django's signing key, at least 50 random characters.", min_length=32)
+    secret_key: str = Field(description="Django's signing key: random characters.", min_length=50)
     encryption_keys: str = Field(
         description="Keys for stored credentials as id:base64 of 32 bytes, comma separated; the first writes, all read."
     )

@@ -4,7 +4,11 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from tests.architecture.tree import ROOT
+
+pytestmark = pytest.mark.integration
 
 UNMARKED = "tests/architecture/test_modules.py"
 WITH_DATABASE = "tests/accounts/test_create_operator.py"
