@@ -1,6 +1,28 @@
 """Routes of the portal."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
+
+from marketplace.portal.views import catalogue, developer, home, instances, money, session
 
 app_name = "portal"
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", home.home, name="home"),
+    path("sign-in", session.sign_in, name="sign-in"),
+    path("sign-out", session.sign_out, name="sign-out"),
+    path("language", session.choose_language, name="language"),
+    path("theme", session.choose_theme, name="theme"),
+    path("project", session.choose_project, name="project"),
+    path("tenant", session.choose_tenant, name="tenant"),
+    path("catalogue", catalogue.catalogue, name="catalogue"),
+    path("launch", instances.launch, name="launch"),
+    path("instances", instances.instance_list, name="instances"),
+    path("instances/<str:instance_id>", instances.instance_detail, name="instance"),
+    path("instances/<str:instance_id>/live", instances.instance_live, name="instance-live"),
+    path("instances/<str:instance_id>/actions", instances.instance_action, name="instance-action"),
+    path("quotas", money.quotas, name="quotas"),
+    path("invoices", money.invoice_list, name="invoices"),
+    path("invoices/<str:invoice_id>", money.invoice_detail, name="invoice"),
+    path("invoices/<str:invoice_id>/pdf", money.invoice_pdf, name="invoice-pdf"),
+    path("api-keys", developer.api_keys, name="api-keys"),
+    path("api-keys/<str:api_key_id>/revoke", developer.revoke, name="api-key-revoke"),
+]

@@ -17,6 +17,7 @@ copyFileSync(join(modules, "pretendard/dist/web/variable/woff2/PretendardVariabl
 const layers = ["tokens.css", "base.css", "layout.css", "components.css"];
 writeFileSync(join(out, "portal.css"), layers.map((file) => readFileSync(join(here, "src", file), "utf8")).join("\n"));
 copyFileSync(join(here, "src", "portal.js"), join(out, "portal.js"));
+copyFileSync(join(here, "src", "mark.svg"), join(out, "mark.svg"));
 
 // One sprite with the icons that templates name; an unknown name fails the build.
 const icons = JSON.parse(readFileSync(join(here, "src", "icons.json"), "utf8"));

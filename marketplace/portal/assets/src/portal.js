@@ -1,1 +1,85 @@
 "use strict";
+// Small behaviours; every page works without them but for the live updates.
+
+const announce = (text) => {
+  const region = document.getElementById("announcements");
+  if (region) region.textContent = text;
+};
+
+document.addEventListener("click", (event) => {
+  const target = event.target.closest("[data-copy],[data-dialog],[data-close],[data-nav],[data-pause]");
+  if (!target) return;
+  if (target.dataset.copy !== undefined) {
+    const text = document.getElementById(target.dataset.copy)?.textContent.trim() ?? "";
+    navigator.clipboard?.writeText(text).then(() => announce(target.dataset.done ?? ""));
+  } else if (target.dataset.dialog !== undefined) {
+    document.getElementById(target.dataset.dialog)?.showModal();
+  } else if (target.dataset.close !== undefined) {
+    target.closest("dialog")?.close();
+  } else if (target.dataset.nav !== undefined) {
+    const nav = document.getElementById("navigation");
+    const open = nav.toggleAttribute("data-open");
+    target.setAttribute("aria-expanded", String(open));
+  } else if (target.dataset.pause !== undefined) {
+    const paused = document.body.toggleAttribute("data-paused");
+    target.setAttribute("aria-pressed", String(paused));
+    announce(paused ? target.dataset.pausedText : target.dataset.runningText);
+  }
+});
+
+// A form that changes something at once: language, project.
+document.addEventListener("change", (event) => {
+  if (event.target.matches("[data-submit]")) event.target.form.submit();
+});
+
+// Paused pages ask for nothing; a page that cannot be refreshed says so and keeps what it shows.
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (document.body.hasAttribute("data-paused") && event.target.matches("[data-live]")) event.preventDefault();
+});
+const setStale = (isStale) => {
+  const sign = document.getElementById("stale");
+  if (sign) sign.hidden = !isStale;
+};
+document.addEventListener("htmx:sendError", () => setStale(true));
+document.addEventListener("htmx:responseError", () => setStale(true));
+document.addEventListener("htmx:afterRequest", (event) => { if (event.detail.successful) setStale(false); });
+
+// State changes are announced, ticking costs are not.
+let announcedState = document.querySelector("[data-state]")?.dataset.state;
+document.addEventListener("htmx:afterSwap", () => {
+  const live = document.querySelector("[data-state]");
+  if (live && live.dataset.state !== announcedState) {
+    announcedState = live.dataset.state;
+    announce(live.dataset.stateText ?? "");
+  }
+});
+
+// Cost so far: the server's exact numerator and rate, ticked with integers; a won is 3.6e9 of it.
+const WON = 3600000000n;
+const tick = () => {
+  for (const element of document.querySelectorAll("[data-numerator]")) {
+    if (document.body.hasAttribute("data-paused")) continue;
+    element.dataset.since ??= String(Date.now());
+    const seconds = BigInt(Math.floor((Date.now() - Number(element.dataset.since)) / 1000));
+    const total = BigInt(element.dataset.numerator) + BigInt(element.dataset.perSecond) * seconds;
+    element.textContent = "₩" + ((total + WON / 2n) / WON).toLocaleString("ko-KR");
+  }
+};
+setInterval(tick, 1000);
+
+// The launch page's summary follows the form.
+const sum = document.querySelector("[data-launch]");
+if (sum) {
+  const update = () => {
+    const chosen = sum.querySelector("input[name=offer]:checked") ?? sum.querySelector("input[name=offer]");
+    const devices = Number(sum.querySelector("[name=devices]").value) || 0;
+    if (!chosen) return;
+    const hourly = BigInt(chosen.dataset.micros) * BigInt(devices);
+    const won = (micros) => "₩" + ((micros + 500000n) / 1000000n).toLocaleString("ko-KR");
+    document.getElementById("sum-hour").textContent = won(hourly);
+    document.getElementById("sum-month").textContent = won(hourly * 730n);
+    document.getElementById("sum-devices").textContent = String(devices);
+  };
+  sum.addEventListener("input", update);
+  update();
+}

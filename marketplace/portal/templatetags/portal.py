@@ -1,0 +1,136 @@
+"""How things look on screens: money, times in KST, states, icons."""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+from django import template
+from django.templatetags.static import static
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from marketplace.instances.states import State
+from marketplace.instances.texts import STATE_LABELS, explain_reason, explain_wait
+from marketplace.kernel import ids
+from marketplace.kernel.clock import KST
+from marketplace.kernel.money import MICROS_PER_WON, format_won, round_half_up
+
+register = template.Library()
+
+HOURS_PER_MONTH: Final = 730
+"""What a month's estimate is based on; shown beside it (korea.md: 월 예상)."""
+
+_STATES: Final = {
+    State.QUEUED: ("wait", "clock"),
+    State.PROVISIONING: ("busy", "loader"),
+    State.RUNNING: ("good", "circle-check"),
+    State.STOPPING: ("busy", "loader"),
+    State.STOPPED: ("", "circle-pause"),
+    State.ENDED: ("", "circle-dot"),
+}
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """A decorative icon; the text beside it says what it means."""
+    return format_html(
+        '<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>', static("portal/icons.svg"), name
+    )
+
+
+@register.simple_tag
+def state_chip(state: str) -> SafeString:
+    """The state with icon and word, never by colour alone."""
+    tone, image = _STATES.get(State(state), ("", "circle-dot"))
+    return format_html('<span class="chip {}">{}{}</span>', tone, icon(image), STATE_LABELS.get(state, state))
+
+
+@register.filter
+def state_label(state: str) -> str:
+    """A state's name."""
+    return str(STATE_LABELS.get(state, state))
+
+
+@register.filter
+def won(amount: int) -> str:
+    """`₩1,234,567`."""
+    return format_won(int(amount))
+
+
+@register.filter
+def won_per_hour(micros: int) -> str:
+    """A price in micros as won, rounded half up for the screen; exact where it has no fraction, as all prices in practice."""
+    return format_won(round_half_up(numerator=int(micros), denominator=MICROS_PER_WON))
+
+
+@register.filter
+def per_month(micros: int) -> str:
+    """A price per hour as a month's estimate."""
+    return format_won(round_half_up(numerator=int(micros) * HOURS_PER_MONTH, denominator=MICROS_PER_WON))
+
+
+@register.filter
+def times(micros: int, count: int) -> int:
+    """For a number of devices."""
+    return int(micros) * int(count)
+
+
+@register.simple_tag
+def kst(instant: datetime | None, seconds: bool = False) -> SafeString:  # noqa: FBT001, FBT002 - a template tag's argument
+    """`2026-11-24 14:30 (KST)`, UTC on hover."""
+    if instant is None:
+        return format_html("–")
+    shown = instant.astimezone(KST).strftime("%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")
+    utc = instant.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return format_html('<time class="nowrap" datetime="{}" title="{} UTC">{} (KST)</time>', utc, utc, shown)
+
+
+@register.filter
+def public_id(value: UUID, prefix: str) -> str:
+    """`ins_…`."""
+    return ids.format_id(prefix=prefix, value=value)
+
+
+@register.filter
+def reason_text(reason: str) -> str:
+    """Why a move happened."""
+    return explain_reason(reason)
+
+
+@register.filter
+def wait_text(condition: dict[str, Any]) -> str:
+    """A condition's sentence."""
+    message, _remedy, _blocks = explain_wait(condition.get("reason", ""), condition.get("facts", {}))
+    return message if message != condition.get("reason") else explain_reason(condition.get("reason", ""))
+
+
+@register.filter
+def memory(mib: int) -> str:
+    """`141 GB` of device memory as vendors write it, `–` where it is shared."""
+    return f"{round_half_up(numerator=int(mib), denominator=1024)} GiB" if mib else "–"
+
+
+@register.filter
+def localized(thing: Any, language: str) -> str:
+    """`name_ko` or `name_en` by language."""
+    return str(thing.name_en if language == "en" else thing.name_ko)
+
+
+@register.simple_tag
+def rejection_text(rejection: str) -> str:
+    """Why a candidate node or site was not taken, in words."""
+    return {
+        "site_not_permitted": _("Not permitted for the project's data"),
+        "no_terms_agreed": _("Not part of the request"),
+        "price_too_high": _("Costs more than the maximum price"),
+        "cluster_silent": _("The cluster does not answer"),
+        "cluster_draining": _("Under maintenance"),
+        "node_not_ready": _("The node is not ready"),
+        "node_cordoned": _("The node takes no new work"),
+        "request_larger_than_node": _("The node has fewer devices than asked for"),
+        "not_enough_devices": _("Not enough free devices"),
+        "not_enough_cpu": _("Not enough free processors"),
+        "not_enough_memory": _("Not enough free memory"),
+        "worse_fit": _("Would have fitted; another place fitted better"),
+    }.get(rejection, rejection)

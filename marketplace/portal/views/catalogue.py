@@ -1,0 +1,42 @@
+"""The catalogue: what this project may rent, at what price, and why not."""
+
+from django.http import HttpResponse
+from django.views.decorators.http import require_GET
+
+from marketplace.journeys.quote import Quote, QuoteRequest, RequestTooLarge, quote
+from marketplace.journeys.rent import describe_refused_site
+from marketplace.kernel import clock
+from marketplace.portal.page import Page, member_page
+
+DEVICES_MAX = 64
+
+
+@require_GET
+@member_page("catalogue")
+def catalogue(page: Page) -> HttpResponse:
+    """Every offer for a number of devices; the filters are in the URL."""
+    devices = _devices(page)
+    kind = page.request.GET.get("kind", "")
+    found: Quote | None = None
+    too_large: RequestTooLarge | None = None
+    if page.project is not None:
+        try:
+            found = quote(
+                actor=page.actor, request=QuoteRequest(project_id=page.project.id, devices=devices), now=clock.now()
+            )
+        except RequestTooLarge as error:
+            too_large = error
+    offers = [item for item in found.offers if not kind or item.priced.offer.accelerator.kind == kind] if found else []
+    refused = [
+        {"priced": item.priced, **describe_refused_site(item.priced, item.verdict)}
+        for item in (found.refused if found else ())
+        if not kind or item.priced.offer.accelerator.kind == kind
+    ]
+    return page.render(
+        "catalogue.html", devices=devices, kind=kind, offers=offers, refused=refused, too_large=too_large
+    )
+
+
+def _devices(page: Page) -> int:
+    text = page.request.GET.get("devices", "1")
+    return min(DEVICES_MAX, max(1, int(text[:4]))) if text.isascii() and text.isdigit() else 1

@@ -1,0 +1,207 @@
+"""Launch, list, look at, stop, start and end instances."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from billing.queries import read_running_cost
+from marketplace.instances.models import Allocation, Instance, PlacementDecision
+from marketplace.instances.operations import InstanceSpec
+from marketplace.instances.queries import get_instance, list_decisions, list_instances, list_transitions
+from marketplace.instances.states import Action, Goal, State, allowed_actions
+from marketplace.journeys.diagnose import diagnose
+from marketplace.journeys.quote import QuoteRequest, quote
+from marketplace.journeys.rent import RentRequest, rent
+from marketplace.journeys.stop import request_action
+from marketplace.kernel import clock, ids
+from marketplace.kernel.actors import savepoint
+from marketplace.kernel.errors import NotFound, OndolError
+from marketplace.portal.page import Page, member_page
+from marketplace.sovereignty.texts import explain_refusal
+
+IMAGE_DEFAULT = "registry.ondol.example/pytorch:2.8-cuda12.8"
+PAGE_SIZE = 20
+FINAL = frozenset({State.ENDED, State.STOPPED})
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchForm:
+    """What the launch page sends; kept as typed when it is refused."""
+
+    name: str = ""
+    devices: int = 1
+    offer: str = ""
+    image: str = IMAGE_DEFAULT
+    ssh_public_key: str = ""
+    auto_stop_hours: str = ""
+
+
+@require_http_methods(["GET", "POST"])
+@member_page("catalogue")
+def launch(page: Page) -> HttpResponse:
+    """One page: offer, size, image, key, automatic stop; the price beside it."""
+    if page.project is None:
+        raise NotFound
+    form = _read_launch(page)
+    error: OndolError | None = None
+    if page.request.method == "POST":
+        try:
+            with savepoint():
+                instance = rent(actor=page.actor, request=_rent_request(page, form), now=clock.now())
+            return redirect("portal:instance", instance_id=ids.format_id(prefix="ins", value=instance.id))
+        except OndolError as refused:
+            error = refused
+    found = quote(actor=page.actor, request=QuoteRequest(project_id=page.project.id, devices=1), now=clock.now())
+    return page.render(
+        "launch.html", status=error.http_status if error else 200, form=form, offers=found.offers, error=error
+    )
+
+
+def _read_launch(page: Page) -> LaunchForm:
+    given = page.request.POST if page.request.method == "POST" else page.request.GET
+    devices = given.get("devices", "1")
+    return LaunchForm(
+        name=given.get("name", "")[:63],
+        devices=int(devices[:4]) if devices.isascii() and devices.isdigit() else 0,
+        offer=given.get("offer", "")[:40],
+        image=given.get("image", IMAGE_DEFAULT)[:300],
+        ssh_public_key=given.get("ssh_public_key", "")[:8192].strip(),
+        auto_stop_hours=given.get("auto_stop_hours", "")[:5],
+    )
+
+
+def _rent_request(page: Page, form: LaunchForm) -> RentRequest:
+    if page.project is None:
+        raise NotFound
+    try:
+        offer_ids = [ids.parse_id(prefix="off", text=form.offer)]
+    except ids.MalformedId as error:
+        raise NotFound(pointer="/offer") from error
+    hours = form.auto_stop_hours
+    return RentRequest(
+        project_id=page.project.id,
+        spec=InstanceSpec(
+            name=form.name,
+            kind="interactive",
+            accelerators=(),
+            devices=form.devices,
+            image=form.image,
+            ssh_public_keys=[form.ssh_public_key] if form.ssh_public_key else [],
+            offer_ids=offer_ids,
+            max_duration_s=int(hours) * 3_600 if hours.isascii() and hours.isdigit() and int(hours) else None,
+        ),
+    )
+
+
+@require_GET
+@member_page("instances")
+def instance_list(page: Page) -> HttpResponse:
+    """Newest first, filtered by state, a page at a time; every filter is in the URL."""
+    rows = list_instances(actor=page.actor)
+    state = page.request.GET.get("state", "")
+    if state in set(State):
+        rows = rows.filter(state=state)
+    before = page.request.GET.get("before", "")
+    try:
+        shown = rows.filter(id__lt=ids.parse_id(prefix="ins", text=before)) if before else rows
+    except ids.MalformedId as error:
+        raise NotFound from error
+    found = list(
+        shown.prefetch_related("allocations__term", "allocations__stock__node__cluster__site")[: PAGE_SIZE + 1]
+    )
+    has_more = len(found) > PAGE_SIZE
+    items = [{"instance": row, "allocation": _newest(row)} for row in found[:PAGE_SIZE]]
+    last = ids.format_id(prefix="ins", value=found[PAGE_SIZE - 1].id) if has_more else ""
+    return page.render("instances.html", items=items, state=state, states=list(State), next_before=last)
+
+
+@require_GET
+@member_page("instances")
+def instance_detail(page: Page, instance_id: str) -> HttpResponse:
+    """Everything about one instance."""
+    return page.render("instance.html", **_describe(page, instance_id))
+
+
+@require_GET
+@member_page("instances")
+def instance_live(page: Page, instance_id: str) -> HttpResponse:
+    """The part of the page that changes while one looks."""
+    return page.render("_instance_live.html", **_describe(page, instance_id))
+
+
+@require_POST
+@member_page("instances")
+def instance_action(page: Page, instance_id: str) -> HttpResponse:
+    """Start, stop or end; an end asks for the name."""
+    wanted = _parse(instance_id)
+    instance = get_instance(actor=page.actor, instance_id=wanted)
+    try:
+        action = Action(page.request.POST.get("type", ""))
+    except ValueError as error:
+        raise NotFound from error
+    back = reverse("portal:instance", kwargs={"instance_id": instance_id})
+    if action is Action.END and page.request.POST.get("name", "") != instance.name:
+        return HttpResponseRedirect(f"{back}?unconfirmed=1")
+    request_action(actor=page.actor, instance_id=wanted, action=action, now=clock.now())
+    return HttpResponseRedirect(back)
+
+
+def _parse(instance_id: str) -> UUID:
+    try:
+        return ids.parse_id(prefix="ins", text=instance_id)
+    except ids.MalformedId as error:
+        raise NotFound from error
+
+
+def _newest(row: Instance) -> Allocation | None:
+    return max(row.allocations.all(), key=lambda allocation: allocation.attempt, default=None)
+
+
+def _describe(page: Page, instance_id: str) -> dict[str, Any]:
+    wanted = _parse(instance_id)
+    found = diagnose(actor=page.actor, instance_id=wanted)
+    instance = found.instance
+    decisions = list(list_decisions(actor=page.actor, instance_id=wanted)[:1])
+    allocation = (
+        instance.allocations.select_related("term__seller", "stock__node__cluster__site", "stock__accelerator")
+        .order_by("-attempt")
+        .first()
+    )
+    state = State(instance.state)
+    return {
+        "instance": instance,
+        "instance_id": instance_id,
+        "diagnosis": found,
+        "allocation": allocation,
+        "terms": list(instance.terms.select_related("offer__accelerator", "offer__site", "seller")),
+        "transitions": list(list_transitions(actor=page.actor, instance_id=wanted)),
+        "decision": _describe_decision(decisions[0]) if decisions else None,
+        "cost": read_running_cost(actor=page.actor, instance=instance, now=clock.now())
+        if page.may("usage.read")
+        else None,
+        "actions": [action.value for action in allowed_actions(state=state, goal=Goal(instance.goal))]
+        if page.may("instances.write")
+        else [],
+        "is_final": state in FINAL,
+        "unconfirmed": "unconfirmed" in page.request.GET,
+        "base_url": page.request.build_absolute_uri("/").rstrip("/"),
+    }
+
+
+def _describe_decision(decision: PlacementDecision) -> dict[str, Any]:
+    candidates = [
+        {
+            **candidate,
+            "sentences": [
+                explain_refusal(rule=reason["rule"], data_class=reason["data_class"], facts=reason["facts"])
+                for reason in candidate.get("reasons", [])
+            ],
+        }
+        for candidate in decision.candidates
+    ]
+    return {"row": decision, "candidates": candidates}
