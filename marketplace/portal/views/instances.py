@@ -26,6 +26,7 @@ from marketplace.sovereignty.texts import explain_refusal
 
 IMAGE_DEFAULT = "registry.ondol.example/pytorch:2.8-cuda12.8"
 PAGE_SIZE = 20
+STOP_POLLING = 286
 FINAL = frozenset({State.ENDED, State.STOPPED})
 
 
@@ -130,8 +131,9 @@ def instance_detail(page: Page, instance_id: str) -> HttpResponse:
 @require_GET
 @member_page("instances")
 def instance_live(page: Page, instance_id: str) -> HttpResponse:
-    """The part of the page that changes while one looks."""
-    return page.render("_instance_live.html", **_describe(page, instance_id))
+    """The part of the page that changes while one looks; 286 tells htmx to ask no more once nothing will change."""
+    described = _describe(page, instance_id)
+    return page.render("_instance_live.html", status=STOP_POLLING if described["is_final"] else 200, **described)
 
 
 @require_POST

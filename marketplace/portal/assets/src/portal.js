@@ -32,9 +32,10 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("[data-submit]")) event.target.form.submit();
 });
 
-// Paused pages ask for nothing; a page that cannot be refreshed says so and keeps what it shows.
+// Paused pages ask for nothing, nor does one with an open dialog, which a swap would close; a page that cannot be refreshed says so and keeps what it shows.
 document.addEventListener("htmx:beforeRequest", (event) => {
-  if (document.body.hasAttribute("data-paused") && event.target.matches("[data-live]")) event.preventDefault();
+  const waits = document.body.hasAttribute("data-paused") || document.querySelector("dialog[open]");
+  if (waits && event.target.matches("[data-live]")) event.preventDefault();
 });
 const setStale = (isStale) => {
   const sign = document.getElementById("stale");
