@@ -10,3 +10,4 @@ urlpatterns = [
     path("api/v1/", include("marketplace.api.urls")),
     path("", include("marketplace.portal.urls")),
 ]
+handler500 = "marketplace.portal.views.errors.server_error"

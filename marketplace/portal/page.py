@@ -41,8 +41,10 @@ class Page:
     extra: dict[str, Any] = field(default_factory=dict)
 
     def render(self, template: str, *, status: int = 200, **context: Any) -> HttpResponse:
-        """Render a template with the page and `context`."""
-        return render(self.request, f"portal/{template}", {"page": self, **context}, status=status)
+        """Render a template with the page and `context`; no cache keeps what one member saw."""
+        response = render(self.request, f"portal/{template}", {"page": self, **context}, status=status)
+        response.headers["Cache-Control"] = "private, no-store"
+        return response
 
     def may(self, permission: str) -> bool:
         """Whether the member has a permission."""
@@ -71,7 +73,7 @@ def member_page(
         @wraps(view)
         def handle(request: HttpRequest, *args: Parameters.args, **kwargs: Parameters.kwargs) -> HttpResponse:
             if not isinstance(request.user, User):
-                return redirect_to_login(request.get_full_path(), "portal:sign-in")
+                return _ask_to_sign_in(request)
             actor, tenants = _choose(request, request.user)
             if actor is None:
                 return render(request, "portal/no_tenant.html", status=403)
@@ -91,6 +93,19 @@ def refusal(request: HttpRequest, error: OndolError) -> HttpResponse:
     """An error as a page: situation, what to do, request id."""
     context = {"error": error, "message": error.message(), "advice": error.advice()}
     return render(request, "portal/refusal.html", context, status=error.http_status)
+
+
+def _ask_to_sign_in(request: HttpRequest) -> HttpResponse:
+    """The sign-in page, and back here after it.
+
+    A fragment that htmx asks for must not be answered with a redirect: the browser would follow it unseen, and the sign-in page
+    would be swapped into the middle of the page. htmx is told to load it instead, and to come back to the whole page.
+    """
+    htmx = getattr(request, "htmx", None)
+    if not htmx:
+        return redirect_to_login(request.get_full_path(), "portal:sign-in")
+    to_sign_in = redirect_to_login(htmx.current_url_abs_path or "/", "portal:sign-in")
+    return HttpResponse(status=401, headers={"HX-Redirect": to_sign_in.headers["Location"]})
 
 
 def _choose(request: HttpRequest, user: User) -> tuple[Actor | None, list[Tenant]]:

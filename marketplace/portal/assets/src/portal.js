@@ -37,6 +37,11 @@ document.addEventListener("htmx:beforeRequest", (event) => {
   const waits = document.body.hasAttribute("data-paused") || document.querySelector("dialog[open]");
   if (waits && event.target.matches("[data-live]")) event.preventDefault();
 });
+// An answer that arrives while one reads a dialog, or after a pause, would take away what is being read; the next one will do.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (!event.target.matches("[data-live]")) return;
+  if (document.body.hasAttribute("data-paused") || event.target.querySelector("dialog[open]")) event.detail.shouldSwap = false;
+});
 const setStale = (isStale) => {
   const sign = document.getElementById("stale");
   if (sign) sign.hidden = !isStale;
