@@ -71,10 +71,16 @@ def _line(line: RatedLine, usage: Mapping[str, Any]) -> dict[str, Any]:
         "devices": usage["devices"],
         "period": f"{_time(usage['started_at'])} ~ {_time(usage['ended_at'])}",
         "device_seconds": line.device_seconds,
-        "price_won": won_text_from_micros(line.price_micros_per_device_hour),
+        "price_won": _grouped(won_text_from_micros(line.price_micros_per_device_hour)),
         "supply_won": line.supply_won,
         "is_adjustment": False,
     }
+
+
+def _grouped(text: str) -> str:
+    """`5400.5` as `5,400.5`."""
+    whole, point, fraction = text.partition(".")
+    return f"{int(whole):,}{point}{fraction}"
 
 
 def _date(day: date) -> str:

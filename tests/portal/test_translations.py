@@ -18,10 +18,12 @@ def test_no_sentence_is_left_untranslated() -> None:
         messages = [message for message in read_po(file, locale="ko") if message.id]
     assert len(messages) > 300
     for message in messages:
-        translations = message.string if isinstance(message.string, tuple) else (message.string,)
+        translations = (
+            [message.string] if isinstance(message.string, str) else [text or "" for text in message.string or [""]]
+        )
         assert all(translations), message.id
         assert not message.fuzzy, message.id
-        original = message.id[0] if isinstance(message.id, tuple) else message.id
+        original = message.id if isinstance(message.id, str) else message.id[0]
         wanted = set(re.findall(r"%\((\w+)\)s", original))
         assert all(set(re.findall(r"%\((\w+)\)s", text)) == wanted for text in translations), message.id
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from django import template
 from django.templatetags.static import static
 from django.utils.html import format_html
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from marketplace.instances.states import State
@@ -80,7 +80,7 @@ def times(micros: int, count: int) -> int:
 def kst(instant: datetime | None, seconds: bool = False) -> SafeString:  # noqa: FBT001, FBT002 - a template tag's argument
     """`2026-11-24 14:30 (KST)`, UTC on hover."""
     if instant is None:
-        return mark_safe("–")  # noqa: S308 - a constant
+        return format_html("{}", "–")
     shown = instant.astimezone(KST).strftime("%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")
     utc = instant.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     return format_html('<time class="nowrap" datetime="{}" title="{} UTC">{} (KST)</time>', utc, utc, shown)
