@@ -45,6 +45,10 @@ class Customer:
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         """Close the connection."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; repeatable."""
         self._http.close()
 
     def get(self, path: str, **parameters: Any) -> dict[str, Any]:

@@ -1,0 +1,71 @@
+"""Oracles of the journeys: what the API servers' pods say, beside what Ondol says."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from devstack.demo.customer import Customer
+from devstack.kubernetes.control_plane import Cluster
+from devstack.recompute import Recorder, Usage, recompute
+from devstack.watching import ClusterPods
+
+INSTANCE_LABEL = "ondol.kr/instance"
+
+
+@contextmanager
+def recording(*clusters: Cluster) -> Iterator[Callable[[str], list[Usage]]]:
+    """Record every pod of the clusters meanwhile; yields a function from an instance's id to its recomputed usage."""
+    recorders = [Recorder(source=ClusterPods(cluster)) for cluster in clusters]
+    for recorder in recorders:
+        recorder.start()
+
+    def usage_of(instance_id: str) -> list[Usage]:
+        records = [record for recorder in recorders for record in list(recorder.records.values())]
+        return [usage for usage in recompute(records) if usage.instance == instance_id]
+
+    yield usage_of
+    for recorder in recorders:
+        recorder.stop()
+
+
+def pods_of(cluster: Cluster, instance_id: str) -> list[dict[str, Any]]:
+    """The instance's pods as the API server has them now."""
+    return cluster.api.list(f"/api/v1/pods?labelSelector={INSTANCE_LABEL}%3D{instance_id}")
+
+
+def metered(customer: Customer, instance_id: str) -> list[tuple[datetime, datetime, int]]:
+    """Closed usage intervals as Ondol tells them: begin, end, devices."""
+    rows = customer.get(f"/instances/{instance_id}/usage")["data"]
+    return [
+        (datetime.fromisoformat(row["started_at"]), datetime.fromisoformat(row["ended_at"]), row["devices"])
+        for row in rows
+        if row["ended_at"] is not None
+    ]
+
+
+def assert_usage_agrees(customer: Customer, instance_id: str, recomputed: list[Usage]) -> None:
+    """Oracle U: as many runs, and each begins and ends within a second of what the pods say; none overlap."""
+    told = wait_for(lambda: rows if len(rows := metered(customer, instance_id)) >= len(recomputed) else None)
+    assert len(told) == len(recomputed), (told, recomputed)
+    for (start, end, devices), usage in zip(told, recomputed, strict=True):
+        assert devices == usage.devices
+        assert abs((start - usage.started_at).total_seconds()) <= 1, (start, usage.started_at)
+        assert abs((end - usage.ended_at).total_seconds()) <= 1, (end, usage.ended_at)
+    assert all(before[1] <= after[0] for before, after in zip(told, told[1:], strict=False))
+
+
+def wait_for(look: Callable[[], Any], *, timeout_s: float = 30) -> Any:
+    """Look until something is seen, and return it.
+
+    Raises:
+        AssertionError: Nothing within `timeout_s`.
+    """
+    deadline = time.monotonic() + timeout_s
+    while True:
+        seen = look()
+        if seen:
+            return seen
+        assert time.monotonic() < deadline, "not seen in time"
+        time.sleep(0.1)
