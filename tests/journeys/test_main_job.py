@@ -3,6 +3,7 @@
 import threading
 import time
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -176,7 +177,7 @@ def test_the_namespace_enforces_restricted_and_denies_the_network(market: Market
     entry.customer.wait_for_state(instance_id, "ended", timeout_s=20)
 
 
-def close_next_month(tenant_id: object, customer: Customer) -> dict[str, object]:
+def close_next_month(tenant_id: object, customer: Customer) -> dict[str, Any]:
     """Close this month for one tenant at an instant in the next one, and read the invoice as the customer."""
     from billing.month_close import close_month  # noqa: PLC0415 - needs Django
     from billing.rating import month_bounds, month_of  # noqa: PLC0415

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 from devstack.demo.customer import Customer
@@ -53,7 +54,7 @@ def assert_usage_agrees(customer: Customer, instance_id: str, recomputed: list[U
         assert devices == usage.devices
         assert abs((start - usage.started_at).total_seconds()) <= 1, (start, usage.started_at)
         assert abs((end - usage.ended_at).total_seconds()) <= 1, (end, usage.ended_at)
-    assert all(before[1] <= after[0] for before, after in zip(told, told[1:], strict=False))
+    assert all(before[1] <= after[0] for before, after in pairwise(told))
 
 
 def wait_for(look: Callable[[], Any], *, timeout_s: float = 30) -> Any:
