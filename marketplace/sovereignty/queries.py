@@ -41,6 +41,12 @@ def read_scheme_levels() -> Mapping[str, tuple[str, ...]]:
     return {code: tuple(levels) for code, levels in AssuranceScheme.objects.values_list("code", "levels")}
 
 
+def read_scheme_names(*, language: str) -> Mapping[str, str]:
+    """Code → name in the language (`ko` or `en`)."""
+    name = "name_en" if language == "en" else "name_ko"
+    return dict(AssuranceScheme.objects.values_list("code", name))
+
+
 def read_data_class_names(*, language: str) -> Mapping[str, str]:
     """Code → name in the language (`ko` or `en`)."""
     name = "name_en" if language == "en" else "name_ko"

@@ -10,6 +10,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from billing.rating import VAT_PERCENT
 from marketplace.instances.states import State
 from marketplace.instances.texts import STATE_LABELS, explain_reason, explain_wait
 from marketplace.kernel import ids
@@ -68,6 +69,12 @@ def won_per_hour(micros: int) -> str:
 def per_month(micros: int) -> str:
     """A price per hour as a month's estimate."""
     return format_won(round_half_up(numerator=int(micros) * HOURS_PER_MONTH, denominator=MICROS_PER_WON))
+
+
+@register.filter
+def with_vat(micros: int, vat: str) -> int:
+    """A price as the VAT switch says, `included` or `excluded`; exact for prices in whole won."""
+    return int(micros) * (100 + VAT_PERCENT) // 100 if vat == "included" else int(micros)
 
 
 @register.filter

@@ -7,6 +7,8 @@ from marketplace.journeys.quote import Quote, QuoteRequest, RequestTooLarge, quo
 from marketplace.journeys.rent import describe_refused_site
 from marketplace.kernel import clock
 from marketplace.portal.page import Page, member_page
+from marketplace.portal.refusals import RefusalWords
+from marketplace.tenants.models import Sector
 
 DEVICES_MAX = 64
 
@@ -27,14 +29,35 @@ def catalogue(page: Page) -> HttpResponse:
         except RequestTooLarge as error:
             too_large = error
     offers = [item for item in found.offers if not kind or item.priced.offer.accelerator.kind == kind] if found else []
+    words = RefusalWords.read()
     refused = [
-        {"priced": item.priced, **describe_refused_site(item.priced, item.verdict)}
+        {
+            "priced": item.priced,
+            "sentences": [
+                words.explain(reason) for reason in describe_refused_site(item.priced, item.verdict)["reasons"]
+            ],
+        }
         for item in (found.refused if found else ())
         if not kind or item.priced.offer.accelerator.kind == kind
     ]
     return page.render(
-        "catalogue.html", devices=devices, kind=kind, offers=offers, refused=refused, too_large=too_large
+        "catalogue.html",
+        devices=devices,
+        kind=kind,
+        vat=_vat(page),
+        data_classes=[words.data_class(code) for code in page.project.data_classes] if page.project else [],
+        offers=offers,
+        refused=refused,
+        too_large=too_large,
     )
+
+
+def _vat(page: Page) -> str:
+    """`included` or `excluded`; public organizations see included first, since their ceilings include VAT."""
+    wanted = page.request.GET.get("vat", "")
+    if wanted in ("included", "excluded"):
+        return wanted
+    return "included" if page.tenant.sector == Sector.PUBLIC else "excluded"
 
 
 def _devices(page: Page) -> int:

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from billing.queries import read_running_cost
+from billing.rating import VAT_PERCENT
 from marketplace.instances.models import Allocation, Instance, PlacementDecision
 from marketplace.instances.operations import InstanceSpec
 from marketplace.instances.queries import get_instance, list_decisions, list_instances, list_transitions
@@ -22,7 +23,7 @@ from marketplace.kernel import clock, ids
 from marketplace.kernel.actors import savepoint
 from marketplace.kernel.errors import NotFound, OndolError
 from marketplace.portal.page import Page, member_page
-from marketplace.sovereignty.texts import explain_refusal
+from marketplace.portal.refusals import RefusalWords
 
 IMAGE_DEFAULT = "registry.ondol.example/pytorch:2.8-cuda12.8"
 PAGE_SIZE = 20
@@ -59,7 +60,13 @@ def launch(page: Page) -> HttpResponse:
             error = refused
     found = quote(actor=page.actor, request=QuoteRequest(project_id=page.project.id, devices=1), now=clock.now())
     return page.render(
-        "launch.html", status=error.http_status if error else 200, form=form, offers=found.offers, error=error
+        "launch.html",
+        status=error.http_status if error else 200,
+        form=form,
+        offers=found.offers,
+        error=error,
+        vat_percent=VAT_PERCENT,
+        base_url=_base_url(page),
     )
 
 
@@ -160,6 +167,10 @@ def _parse(instance_id: str) -> UUID:
         raise NotFound from error
 
 
+def _base_url(page: Page) -> str:
+    return page.request.build_absolute_uri("/").rstrip("/")
+
+
 def _newest(row: Instance) -> Allocation | None:
     return max(row.allocations.all(), key=lambda allocation: allocation.attempt, default=None)
 
@@ -191,19 +202,15 @@ def _describe(page: Page, instance_id: str) -> dict[str, Any]:
         else [],
         "is_final": state in FINAL,
         "unconfirmed": "unconfirmed" in page.request.GET,
-        "base_url": page.request.build_absolute_uri("/").rstrip("/"),
+        "base_url": _base_url(page),
     }
 
 
 def _describe_decision(decision: PlacementDecision) -> dict[str, Any]:
+    words = RefusalWords.read()
     candidates = [
-        {
-            **candidate,
-            "sentences": [
-                explain_refusal(rule=reason["rule"], data_class=reason["data_class"], facts=reason["facts"])
-                for reason in candidate.get("reasons", [])
-            ],
-        }
+        {**candidate, "sentences": [words.explain(reason) for reason in candidate.get("reasons", [])]}
         for candidate in decision.candidates
     ]
-    return {"row": decision, "candidates": candidates}
+    rules = [{**rule, "name": words.data_class(rule["data_class"])} for rule in decision.rule_versions]
+    return {"row": decision, "candidates": candidates, "rules": rules}
