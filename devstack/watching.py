@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from devstack.kubernetes.admin_api import ApiRefused
 from devstack.kubernetes.control_plane import Cluster
 
 WATCH_S = 300
@@ -24,15 +25,12 @@ class ClusterPods:
             OSError: The connection broke.
         """
         path = f"/api/v1/pods?watch=true&allowWatchBookmarks=true&timeoutSeconds={WATCH_S}"
-        with self._cluster.api.stream(path) as response:
-            while line := _read_line(response):
-                event = json.loads(line)
-                if event["type"] in ("ADDED", "MODIFIED", "DELETED"):
-                    yield event["type"], event["object"]
-
-
-def _read_line(response: http.client.HTTPResponse) -> bytes:
-    try:
-        return response.readline()
-    except http.client.HTTPException as error:
-        raise OSError(str(error)) from error
+        try:
+            with self._cluster.api.stream(path) as response:
+                while line := response.readline():
+                    event = json.loads(line)
+                    if event["type"] in ("ADDED", "MODIFIED", "DELETED"):
+                        yield event["type"], event["object"]
+        except (http.client.HTTPException, ApiRefused, ValueError) as error:
+            # A line cut in the middle, or a server that is just starting: one more broken connection.
+            raise OSError(str(error)) from error

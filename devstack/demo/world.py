@@ -92,7 +92,7 @@ def build_world(*, kubeconfigs: Mapping[str, str], passwords: Mapping[str, str],
     """Write the market into an empty, migrated database.
 
     Args:
-        kubeconfigs: Cluster name → kubeconfig text with Ondol's own service account.
+        kubeconfigs: Cluster name → kubeconfig text with Ondol's own service account; a site without one has no stock.
         passwords: `engineer`, `visitor` and `operator` → password, made by the caller and shown to nobody else.
         now: Prices, rules and certificates are in force from a day before.
     """
@@ -104,7 +104,10 @@ def build_world(*, kubeconfigs: Mapping[str, str], passwords: Mapping[str, str],
         sites = _build_sites(actor=actor, since=since, now=now)
         _build_offers(actor=actor, sites=sites, now=now)
     for cluster, site in ((CERTIFIED_CLUSTER, CERTIFIED_SITE), (UNCERTIFIED_CLUSTER, UNCERTIFIED_SITE)):
-        register_cluster(actor=actor, site_id=sites[site].id, name=cluster, kubeconfig=kubeconfigs[cluster], now=now)
+        if cluster in kubeconfigs:
+            register_cluster(
+                actor=actor, site_id=sites[site].id, name=cluster, kubeconfig=kubeconfigs[cluster], now=now
+            )
     with as_actor(actor):
         bank = _build_bank(actor=actor, password=passwords["engineer"], now=now)
         visitor = _build_visitor(actor=actor, password=passwords["visitor"], now=now)

@@ -91,14 +91,16 @@ def build(ondol: RunningOndol, labels: dict[str, str]) -> "World":
     from marketplace.kernel import clock  # noqa: PLC0415 - needs Django
 
     for name, (where, kind) in NODES.items():
-        add_node(ondol.clusters[where], kind=kind, name=name, labels=labels)
+        if where in ondol.clusters:
+            add_node(ondol.clusters[where], kind=kind, name=name, labels=labels)
     for where, cluster in ondol.clusters.items():
         wait_nodes_ready(cluster, names=[name for name, (place, _kind) in NODES.items() if place == where])
     password = secrets.token_urlsafe(12)
     return build_world(
         kubeconfigs={
-            CERTIFIED_CLUSTER: bootstrap_provider_access(ondol.clusters["home"]),
-            UNCERTIFIED_CLUSTER: bootstrap_provider_access(ondol.clusters["away"]),
+            name: bootstrap_provider_access(ondol.clusters[where])
+            for name, where in ((CERTIFIED_CLUSTER, "home"), (UNCERTIFIED_CLUSTER, "away"))
+            if where in ondol.clusters
         },
         passwords={"engineer": password, "visitor": password, "operator": password},
         now=clock.now(),

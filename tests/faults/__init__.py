@@ -1,0 +1,1 @@
+"""What Ondol survives (faults.md): each test breaks a machine of its own."""
