@@ -37,6 +37,7 @@ from marketplace.sovereignty.rules import Requirements, Verdict
 
 log = structlog.get_logger(__name__)
 
+ADMITTER: Final = system_actor("admitter")
 LEASE: Final = "admitter"
 LEASE_DURATION: Final = timedelta(seconds=15)
 INSTANCES_PER_COMMIT: Final = 50
@@ -74,21 +75,25 @@ def admit_pass(*, holder: str, now: datetime) -> PassResult:
     Args:
         holder: This process's name; only the lease's holder admits.
     """
-    actor = system_actor("admitter")
-    with as_actor(actor):
+    with as_actor(ADMITTER):
         token = take_lease(name=LEASE, holder=holder, now=now, duration=LEASE_DURATION)
     if token is None:
         return PassResult(is_active=False)
     counts: Counter[str] = Counter()
     after: tuple[datetime, UUID] | None = None
     for _batch in range(BATCHES_PER_PASS_MAX):
-        with as_actor(actor):
+        overdue: list[Instance] = []
+        with as_actor(ADMITTER):
             if not holds_lease(name=LEASE, fencing_token=token):
                 return PassResult(is_active=False)
             considered = _read_queue(after=after, now=now)
             if considered:
                 stocks = list(read_stock(now=now, silence=settings.CLUSTER_SILENCE))
-                counts.update(_admit_one(item, stocks, now=now) for item in considered)
+                results = [(item.instance, _admit_one(item, stocks, now=now)) for item in considered]
+                counts.update(result for _instance, result in results)
+                overdue = [instance for instance, result in results if result == "overdue"]
+        for instance in overdue:
+            counts["given_up"] += _give_up(instance, now=now)
         if len(considered) < INSTANCES_PER_COMMIT:
             break
         last = considered[-1].instance
@@ -207,10 +212,15 @@ def _wait(item: _Considered, choice: Choice, *, now: datetime) -> str:
         _record(item, instance, choice, outcome=DecisionOutcome.WAITING, reason=reason, now=now)
     waited_s = (now - instance.queued_at).total_seconds()
     if instance.max_wait_s is not None and waited_s >= instance.max_wait_s:
-        end_reason = Reason.MAX_WAIT_REACHED if instance.max_wait_s else Reason.INSUFFICIENT_CAPACITY
-        give_up_waiting(instance=instance, reason=end_reason, now=now)
-        return "given_up"
+        return "overdue"
     return "waiting"
+
+
+def _give_up(instance: Instance, *, now: datetime) -> bool:
+    """In a transaction of its own: quota is locked before instances, and the batch has locked instances."""
+    reason = Reason.MAX_WAIT_REACHED if instance.max_wait_s else Reason.INSUFFICIENT_CAPACITY
+    with as_actor(ADMITTER):
+        return give_up_waiting(instance_id=instance.id, reason=reason, now=now)
 
 
 def _subtract(stocks: list[Stock], placement: Placement) -> None:

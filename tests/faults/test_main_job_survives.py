@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from uuid import UUID
 
 import psycopg
@@ -56,7 +57,7 @@ def test_a_broker_flushed_under_load(breakable: Market, broker: str) -> None:
             client.flushall()
         for instance_id in rented:
             entry.customer.wait_for_state(instance_id, "ended", timeout_s=60)
-            assert_usage_agrees(entry.customer, instance_id, wait_for(lambda i=instance_id: usage_of(i)))
+            assert_usage_agrees(entry.customer, instance_id, wait_for(partial(usage_of, instance_id)))
     client.close()
 
 
@@ -86,7 +87,7 @@ def test_an_api_server_stopped_for_sixty_seconds_and_back(breakable: Market, own
             entry.customer.act(item, "end")
         for item in (instance_id, waiting):
             entry.customer.wait_for_state(item, "ended", timeout_s=60)
-            assert_usage_agrees(entry.customer, item, wait_for(lambda i=item: usage_of(i)))
+            assert_usage_agrees(entry.customer, item, wait_for(partial(usage_of, item)))
 
 
 @contextmanager

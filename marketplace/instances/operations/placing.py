@@ -6,9 +6,9 @@ from typing import Any
 from uuid import UUID
 
 from marketplace.instances.models import Allocation, DecisionOutcome, Instance, PlacementDecision
-from marketplace.instances.operations.moving import _move, condition
+from marketplace.instances.operations.moving import _move, condition, lock_instance
 from marketplace.instances.states import Goal, Reason, State
-from marketplace.quotas.operations import release_quota
+from marketplace.quotas.operations import lock_held_quotas, release_quota
 
 
 def allocate(
@@ -84,8 +84,15 @@ def record_decision(
     )
 
 
-def give_up_waiting(*, instance: Instance, reason: Reason, now: datetime) -> None:
-    """End a queued instance whose wait is over (`max_wait_s`, or the operator's expiry). The caller has locked it."""
+def give_up_waiting(*, instance_id: UUID, reason: Reason, now: datetime) -> bool:
+    """End a queued instance whose wait is over (`max_wait_s`, or the operator's expiry); whether it was still queued.
+
+    Safe to repeat. Locks the instance's quota rows, then the instance.
+    """
+    lock_held_quotas(holder_id=instance_id)
+    instance = lock_instance(instance_id=instance_id)
+    if instance is None or instance.state != State.QUEUED:
+        return False
     instance.goal = Goal.END
     release_quota(holder_id=instance.id, now=now)
     instance.ended_at = now
@@ -93,3 +100,4 @@ def give_up_waiting(*, instance: Instance, reason: Reason, now: datetime) -> Non
         instance, to_state=State.ENDED, trigger="admitter", reason=reason, actor_name="admitter", occurred_at=now, now=now,
         also=("goal", "ended_at"),
     )  # fmt: skip
+    return True
