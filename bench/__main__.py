@@ -1,0 +1,55 @@
+"""`python -m bench [codes]`: print the table and write bench/results/<date>.json."""
+
+import argparse
+import json
+import platform
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.arena import Arena, arena
+from bench.figures import Figure
+from bench.listing import MACHINE, bench_list
+from bench.renting import bench_calls, bench_latency, bench_throughput
+
+BENCHES: dict[str, Callable[[Arena], list[Figure]]] = {
+    "calls": bench_calls,
+    "latency": bench_latency,
+    "throughput": lambda place: [bench_throughput(place)],
+    "list": lambda place: [bench_list(place)],
+}
+RESULTS = Path(__file__).with_name("results")
+
+
+def main() -> int:
+    """Run the chosen benches in one arena."""
+    parser = argparse.ArgumentParser(prog="bench")
+    parser.add_argument("names", nargs="*", choices=[[], *BENCHES], help=f"of {', '.join(BENCHES)}; default all")
+    names = parser.parse_args().names or list(BENCHES)
+    figures: list[Figure] = []
+    with arena() as place:
+        for name in names:
+            figures.extend(BENCHES[name](place))
+    table = Table(title="Ondol against its baselines, one run")
+    for column in ("", "figure", "ours", "baseline", "ratio", "spread", "goal", "met", "client CPU s", "note"):
+        table.add_column(column)
+    for figure in figures:
+        table.add_row(*figure.row())
+    Console(width=200).print(table)
+    RESULTS.mkdir(exist_ok=True)
+    now = datetime.now(UTC)
+    target = RESULTS / f"{now:%Y-%m-%dT%H%M%SZ}.json"
+    facts = {**MACHINE, "system": platform.platform(), "at": now.isoformat()}
+    target.write_text(
+        json.dumps({"machine": facts, "figures": [figure.as_json() for figure in figures]}, indent=1) + "\n"
+    )
+    sys.stdout.write(f"{target.relative_to(Path.cwd())}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
