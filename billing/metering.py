@@ -164,7 +164,11 @@ def _charge(instance: Instance, allocation: Allocation, row: UsageInterval) -> N
 _UNMETERED = """
 SELECT DISTINCT t.instance_id FROM instances_transition t
 LEFT JOIN billing_usageinterval u ON u.opened_by = t.id
-WHERE t.to_state = 'running' AND (
+WHERE t.to_state = 'running' AND NOT EXISTS (
+    SELECT 1 FROM instances_transition e
+    WHERE u.id IS NULL AND e.instance_id = t.instance_id AND e.attempt = t.attempt AND e.from_state = 'running'
+        AND e.occurred_at <= t.occurred_at
+) AND (
     u.id IS NULL
     OR (u.ended_at IS NULL AND u.superseded_by_id IS NULL AND EXISTS (
         SELECT 1 FROM instances_transition c
@@ -179,7 +183,7 @@ LIMIT 5000
 def list_unmetered() -> list[UUID]:
     """Instances with a run that no usage interval stands for yet, or whose ended run's interval is still open.
 
-    A run that ended within its first second has no interval and is found again; metering it again writes nothing.
+    A run that ended within its first second is no usage and is not found.
     """
     with connection.cursor() as cursor:
         cursor.execute(_UNMETERED)

@@ -85,15 +85,35 @@ def test_a_run_within_one_second_is_no_usage() -> None:
     instance = run_instance(add_renter(), started_at=NOW, ended_at=None)
     meter(instance)
     with as_actor(STAFF):
-        from marketplace.instances.operations import begin_stopping  # noqa: PLC0415 - this test alone
-        from marketplace.instances.states import Reason  # noqa: PLC0415
-
         begin_stopping(instance_id=instance.id, attempt=1, reason=Reason.COMPLETED, occurred_at=NOW, now=NOW)
     assert meter(instance) == 0
     with as_actor(STAFF):
         interval = UsageInterval.objects.get()
         assert interval.superseded_by_id == interval.id
         assert Charge.objects.count() == 0
+
+
+def test_the_sweep_finds_what_is_not_metered_and_nothing_else() -> None:
+    """A run without an interval and an end without a close are found; a run of no second and a metered one are not."""
+    build_market()
+    renter = add_renter()
+    unmetered = run_instance(renter, started_at=NOW, ended_at=None, devices=1)
+    run_instance(renter, started_at=NOW, ended_at=NOW, devices=1)
+    done = run_instance(renter, started_at=NOW, ended_at=NOW + timedelta(seconds=5), devices=1)
+    meter(done)
+    with as_actor(STAFF):
+        assert list_unmetered() == [unmetered.id]
+    meter(unmetered)
+    with as_actor(STAFF):
+        assert list_unmetered() == []
+        begin_stopping(
+            instance_id=unmetered.id,
+            attempt=1,
+            reason=Reason.COMPLETED,
+            occurred_at=NOW + timedelta(seconds=9),
+            now=NOW,
+        )
+        assert list_unmetered() == [unmetered.id]
 
 
 def test_the_database_refuses_overlapping_usage() -> None:
