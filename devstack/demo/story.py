@@ -58,7 +58,7 @@ def run(
         world = _build_world(stack, passwords)
         access = _hand_out_key(world, base_url=processes.url)
     _wait_for_stock(access)
-    with Customer(base_url=access.base_url, api_key=access.api_key) as customer:
+    with Customer(base_url=access.base_url, api_key=access.api_key, language="en") as customer:
         _refused_by_data_class(customer, access, console)
         instance_id = _rent_and_run(customer, access, console)
         _stop(customer, instance_id, console)
@@ -109,7 +109,7 @@ def _wait_for_stock(access: Access) -> None:
     """The watcher sees both clusters' nodes within seconds of their registration."""
     with (
         step("Stock: the watcher reads both clusters", expected_s=3),
-        Customer(base_url=access.base_url, api_key=access.api_key) as customer,
+        Customer(base_url=access.base_url, api_key=access.api_key, language="en") as customer,
     ):
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
