@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 
 from marketplace.instances.models import Allocation, Instance, PlacementDecision, Transition
 from marketplace.kernel.actors import Actor
@@ -16,6 +16,12 @@ def list_instances(*, actor: Actor) -> QuerySet[Instance]:
     if actor.project_ids is not None:
         rows = rows.filter(project_id__in=actor.project_ids)
     return rows.order_by("-id")
+
+
+def with_places(rows: QuerySet[Instance]) -> QuerySet[Instance]:
+    """The rows with their terms, and allocations with place and price; two more queries whatever their number."""
+    allocations = Allocation.objects.select_related("stock__node__cluster__site", "term")
+    return rows.prefetch_related("terms", Prefetch("allocations", queryset=allocations))
 
 
 def get_instance(*, actor: Actor, instance_id: UUID) -> Instance:

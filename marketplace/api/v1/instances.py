@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.db.models import Prefetch, QuerySet
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -29,9 +28,9 @@ from marketplace.api.v1.instance_rendering import (
     render_usage,
 )
 from marketplace.api.views import ResourceView
-from marketplace.instances.models import Allocation, Instance, InstanceKind
+from marketplace.instances.models import Instance, InstanceKind
 from marketplace.instances.operations import InstanceSpec
-from marketplace.instances.queries import get_instance, list_decisions, list_instances, list_transitions
+from marketplace.instances.queries import get_instance, list_decisions, list_instances, list_transitions, with_places
 from marketplace.instances.states import Action, State
 from marketplace.journeys.change import change
 from marketplace.journeys.diagnose import diagnose
@@ -103,7 +102,7 @@ class InstancesView(ResourceView):
             rows = list_instances(actor=actor)
             if states:
                 rows = rows.filter(state__in=states)
-            return paginate(request, with_allocation(rows), render_instance)
+            return paginate(request, with_places(rows), render_instance)
 
         return self.reading(request, "instances.read", read)
 
@@ -267,19 +266,13 @@ class InstanceUsageView(ResourceView):
         return self.reading(request, "usage.read", read)
 
 
-def with_allocation(rows: QuerySet[Instance]) -> QuerySet[Instance]:
-    """Rows with what rendering needs: terms, and allocations with their place and price; three queries in all."""
-    allocations = Allocation.objects.select_related("stock__node__cluster__site", "term")
-    return rows.prefetch_related("terms", Prefetch("allocations", queryset=allocations))
-
-
 def get_shown(actor: Actor, instance_id: str) -> Instance:
     """An instance as rendering needs it.
 
     Raises:
         NotFound: Unknown or not the actor's.
     """
-    found = with_allocation(list_instances(actor=actor)).filter(id=path_id("ins", instance_id)).first()
+    found = with_places(list_instances(actor=actor)).filter(id=path_id("ins", instance_id)).first()
     if found is None:
         raise NotFound
     instance: Instance = found
@@ -287,7 +280,7 @@ def get_shown(actor: Actor, instance_id: str) -> Instance:
 
 
 def _reload(actor: Actor, instance: Instance) -> Instance:
-    found: Instance = with_allocation(list_instances(actor=actor)).get(id=instance.id)
+    found: Instance = with_places(list_instances(actor=actor)).get(id=instance.id)
     return found
 
 
