@@ -37,8 +37,8 @@ demo: assets ## Play the main job on real components, then serve it (ONCE=1 exit
 up: assets ## Serve an empty Ondol on two simulated clusters (PORT=, CONSOLE_PORT=)
 	@exec $(PYTHON) -m devstack up
 
-test: assets kube ## Run every test (ARGS="-k word" narrows)
-	@exec $(PYTHON) -m pytest $(ARGS)
+test: assets kube ## Run every test but the long ones (ARGS="-k word" narrows)
+	@exec $(PYTHON) -m pytest -m "not long" $(ARGS)
 
 test-fast: assets ## Run unit and integration tests
 	@exec $(PYTHON) -m pytest -n 2 -m "(unit or integration) and not long" $(ARGS)

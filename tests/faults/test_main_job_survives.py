@@ -15,7 +15,7 @@ from devstack.processes import ProcessName
 from tests.journeys.conftest import Market
 from tests.journeys.usage import assert_usage_agrees, pods_of, recording, wait_for
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.long]
 
 
 def test_a_worker_killed_between_pod_creation_and_commit(breakable: Market, own_cluster: LocalCluster) -> None:
@@ -57,7 +57,9 @@ def test_a_broker_flushed_under_load(breakable: Market, broker: str) -> None:
             client.flushall()
         for instance_id in rented:
             entry.customer.wait_for_state(instance_id, "ended", timeout_s=60)
-            assert_usage_agrees(entry.customer, instance_id, wait_for(partial(usage_of, instance_id)))
+            assert_usage_agrees(
+                entry.customer, instance_id, wait_for(partial(usage_of, instance_id)), deletion_late_s=30
+            )
     client.close()
 
 

@@ -56,15 +56,21 @@ def _until_as_many(
     return told
 
 
-def assert_usage_agrees(customer: Customer, instance_id: str, recomputed: list[Usage]) -> None:
-    """Oracle U: as many runs, and each begins and ends within a second of what the pods say; none overlap."""
+def assert_usage_agrees(
+    customer: Customer, instance_id: str, recomputed: list[Usage], *, deletion_late_s: int = 1
+) -> None:
+    """Oracle U: as many runs, and each begins and ends within a second of what the pods say; none overlap.
+
+    Args:
+        deletion_late_s: How much later than the accepted stop, which ends the meter, the cluster may have been asked to delete.
+    """
     told = _until_as_many(customer, instance_id, recomputed)
     events = customer.get(f"/instances/{instance_id}/events")["data"]
     assert len(told) == len(recomputed), (told, recomputed, [(e["to"], e["occurred_at"]) for e in events])
     for (start, end, devices), usage in zip(told, recomputed, strict=True):
         assert devices == usage.devices
         assert abs((start - usage.started_at).total_seconds()) <= 1, (start, usage.started_at)
-        assert abs((end - usage.ended_at).total_seconds()) <= 1, (end, usage.ended_at)
+        assert -1 <= (usage.ended_at - end).total_seconds() <= deletion_late_s, (end, usage.ended_at)
     assert all(before[1] <= after[0] for before, after in pairwise(told))
 
 
