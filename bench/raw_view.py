@@ -1,10 +1,15 @@
-"""The baseline of the list endpoint: the same server, the same rows, one hand-written SQL with json_agg, authentication skipped."""
+"""The baseline of the list endpoint: one SQL in a hand-written view, same server, same middleware, no authentication."""
 
 import os
-from collections.abc import Callable, Iterable
-from typing import Any
 
-from marketplace.config.wsgi import application as product
+from django.conf import settings
+from django.db import connection, transaction
+from django.http import HttpRequest, HttpResponse
+from django.urls import include, path
+
+from marketplace.config.wsgi import application
+
+__all__ = ["application", "urlpatterns"]
 
 SQL = """
 SELECT coalesce(json_agg(r), '[]')::text FROM (
@@ -22,16 +27,14 @@ SELECT coalesce(json_agg(r), '[]')::text FROM (
 """
 
 
-def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """`/raw` is the baseline; everything else is the product."""
-    if environ["PATH_INFO"] != "/raw":
-        return product(environ, start_response)
-    from django.db import connection, transaction  # noqa: PLC0415 - Django is set up by the product's module
-
+def raw(_request: HttpRequest) -> HttpResponse:
+    """Twenty rows as the database renders them."""
     tenant = os.environ["BENCH_TENANT"]
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT set_config('ondol.tenant', %s, true)", [tenant])
         cursor.execute(SQL, [tenant])
-        body = cursor.fetchone()[0].encode()
-    start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
-    return [body]
+        return HttpResponse(cursor.fetchone()[0], content_type="application/json")
+
+
+urlpatterns = [path("raw", raw), path("", include(settings.ROOT_URLCONF))]
+settings.ROOT_URLCONF = __name__

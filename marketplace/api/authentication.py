@@ -9,7 +9,7 @@ from rest_framework.authentication import BaseAuthentication, get_authorization_
 from rest_framework.request import Request
 
 from marketplace.kernel import clock
-from marketplace.kernel.actors import ANONYMOUS, Actor, ActorKind, as_actor
+from marketplace.kernel.actors import Actor, ActorKind
 from marketplace.kernel.crypto import equal_in_constant_time
 from marketplace.kernel.errors import OndolError
 from marketplace.tenants.api_keys import find_prefix, hash_key
@@ -69,7 +69,8 @@ class ApiKeyAuthentication(BaseAuthentication):
         prefix = find_prefix(text.strip()) if scheme.lower() == "bearer" else None
         if prefix is None:
             raise Unauthenticated
-        with as_actor(ANONYMOUS), connection.cursor() as cursor:
+        with connection.cursor() as cursor:
+            # No actor, no transaction: the function is all that a caller without a name can reach (R2: 0.2 ms instead of 0.5).
             cursor.execute(
                 "SELECT id, tenant_id, project_id, secret_hash, scopes, expires_at, revoked_at FROM find_api_key(%s)",
                 [prefix],

@@ -2,8 +2,9 @@
 
 import base64
 import binascii
-from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID
 
 from django.db.models import Model, QuerySet
@@ -16,26 +17,80 @@ LIMIT_DEFAULT: Final = 20
 LIMIT_MAX: Final = 100
 PARAMETERS: Final = ("limit", "cursor")
 
-Row = TypeVar("Row", bound=Model)
+WINDOW_PARAMETERS: Final = ("created_at[gte]", "created_at[lt]")
 
 
-def paginate(request: Request, rows: QuerySet[Row], render: Callable[[Row], dict[str, Any]]) -> dict[str, Any]:
+class Identified(Protocol):
+    """What a page is made of: rows ordered by falling id."""
+
+    @property
+    def id(self) -> UUID:
+        """Time-ordered."""
+
+
+ModelRow = TypeVar("ModelRow", bound=Model)
+Row = TypeVar("Row", bound=Identified)
+
+
+def paginate(
+    request: Request, rows: QuerySet[ModelRow], render: Callable[[ModelRow], dict[str, Any]]
+) -> dict[str, Any]:
     """One page of rows that are ordered by falling id.
 
     Raises:
         ValidationFailed: A limit outside 1–100 or a cursor that we did not give out.
     """
+
+    def read(*, before: UUID | None, limit: int) -> list[Any]:
+        return list((rows.filter(id__lt=before) if before else rows)[:limit])
+
+    return paginate_read(request, read, render)
+
+
+def paginate_read(
+    request: Request, read: Callable[..., Sequence[Row]], render: Callable[[Row], dict[str, Any]]
+) -> dict[str, Any]:
+    """One page of what `read(before=, limit=)` returns, ordered by falling id.
+
+    Raises:
+        ValidationFailed: A limit outside 1–100 or a cursor that we did not give out.
+    """
     limit = _limit(request)
-    if cursor := request.query_params.get("cursor"):
-        rows = rows.filter(id__lt=_decode(cursor))
-    page = list(rows[: limit + 1])
+    cursor = request.query_params.get("cursor")
+    page = read(before=_decode(cursor) if cursor else None, limit=limit + 1)
     has_more = len(page) > limit
     page = page[:limit]
     return {
         "data": [render(row) for row in page],
         "has_more": has_more,
-        "next_cursor": _encode(page[-1].pk) if has_more else None,
+        "next_cursor": _encode(page[-1].id) if has_more else None,
     }
+
+
+def created_window(request: Request) -> tuple[datetime | None, datetime | None]:
+    """`created_at[gte]` and `created_at[lt]`.
+
+    Raises:
+        ValidationFailed: Not an instant with an offset.
+    """
+    start, end = WINDOW_PARAMETERS
+    return _instant(request, start), _instant(request, end)
+
+
+def _instant(request: Request, parameter: str) -> datetime | None:
+    text = request.query_params.get(parameter)
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise ValidationFailed(
+            reason=_("Give an instant in RFC 3339 with its offset, such as 2026-11-24T05:30:00Z."),
+            pointer=f"?{parameter}",
+        )
+    return found
 
 
 def whole(items: list[dict[str, Any]]) -> dict[str, Any]:

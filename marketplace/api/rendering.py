@@ -36,7 +36,9 @@ def _plain(value: object) -> str:
 
 def instant(value: datetime | None) -> str | None:
     """`2026-11-24T05:30:00Z`, with microseconds where there are any."""
-    return None if value is None else value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if value is None:
+        return None
+    return (value if value.tzinfo is UTC else value.astimezone(UTC)).isoformat().replace("+00:00", "Z")
 
 
 def public(prefix: str, value: UUID | None) -> str | None:

@@ -1,9 +1,13 @@
 """Reads of instances for faces, scoped by actor: another tenant's instance does not exist here."""
 
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
+import orjson
 from django.db import connection
-from django.db.models import Prefetch, QuerySet
+from django.db.models import QuerySet
 
 from marketplace.instances.models import Allocation, Instance, PlacementDecision, Transition
 from marketplace.kernel.actors import Actor
@@ -18,10 +22,145 @@ def list_instances(*, actor: Actor) -> QuerySet[Instance]:
     return rows.order_by("-id")
 
 
-def with_places(rows: QuerySet[Instance]) -> QuerySet[Instance]:
-    """The rows with their terms, and allocations with place and price; two more queries whatever their number."""
-    allocations = Allocation.objects.select_related("stock__node__cluster__site", "term")
-    return rows.prefetch_related("terms", Prefetch("allocations", queryset=allocations))
+class AgreedPrice(NamedTuple):
+    """One offer's terms as agreed at rent."""
+
+    offer_id: UUID
+    price_version_id: UUID
+    price_micros_per_device_hour: int
+    selling_mode: str
+
+
+class Place(NamedTuple):
+    """Where the newest attempt's devices are or were, and their price.
+
+    Attributes:
+        is_held: The devices are still promised to the instance.
+    """
+
+    site: str
+    cluster: str
+    node: str
+    is_held: bool
+    price_micros_per_device_hour: int
+
+
+class InstanceSummary(NamedTuple):
+    """An instance as lists and answers show it; plain data, so that a page of them is one query (R1)."""
+
+    id: UUID
+    name: str
+    project_id: UUID
+    kind: str
+    state: str
+    state_reason: str
+    goal: str
+    accelerators: list[str]
+    devices: int
+    image: str
+    conditions: dict[str, dict[str, Any]]
+    max_duration_s: int | None
+    max_wait_s: int | None
+    attempt: int
+    is_deletion_protected: bool
+    created_by_name: str
+    created_at: datetime
+    queued_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    revision: int
+    terms: tuple[AgreedPrice, ...]
+    place: Place | None
+
+
+_SUMMARY: Final = """
+SELECT i.id, i.name, i.project_id, i.kind, i.state, i.state_reason, i.goal, i.accelerators, i.devices, i.image,
+    i.conditions::text, i.max_duration_s, i.max_wait_s, i.attempt, i.is_deletion_protected, i.created_by_name,
+    i.created_at, i.queued_at, i.started_at, i.ended_at, i.revision,
+    (
+        SELECT json_agg(
+            json_build_array(t.offer_id, t.price_version_id, t.price_micros_per_device_hour, t.selling_mode) ORDER BY t.id
+        )::text
+        FROM instances_instanceterm t WHERE t.instance_id = i.id
+    ),
+    place.site, place.cluster, place.node, place.is_held, place.price
+FROM instances_instance i
+LEFT JOIN LATERAL (
+    SELECT site.code AS site, cluster.name AS cluster, node.name AS node, a.released_at IS NULL AS is_held,
+        term.price_micros_per_device_hour AS price
+    FROM instances_allocation a
+    JOIN instances_instanceterm term ON term.id = a.term_id
+    JOIN inventory_nodestock stock ON stock.id = a.stock_id
+    JOIN inventory_node node ON node.id = stock.node_id
+    JOIN inventory_cluster cluster ON cluster.id = node.cluster_id
+    JOIN inventory_site site ON site.id = cluster.site_id
+    WHERE a.instance_id = i.id
+    ORDER BY a.attempt DESC, a.rank LIMIT 1
+) place ON true
+WHERE i.tenant_id = %(tenant)s
+"""
+
+
+def list_summaries(
+    *,
+    actor: Actor,
+    states: Sequence[str] = (),
+    created_from: datetime | None = None,
+    created_before: datetime | None = None,
+    before: UUID | None = None,
+    only: UUID | None = None,
+    limit: int = 1,
+) -> list[InstanceSummary]:
+    """The newest instances the actor may see, at most `limit`, with terms, place and price; one query.
+
+    Args:
+        states: Only these; empty = all.
+        created_from, created_before: Rented in this half-open time.
+        before: Only instances older than this one (a page's cursor).
+        only: This instance alone.
+    """
+    sql = _SUMMARY
+    parameters: dict[str, Any] = {"tenant": actor.tenant_scope, "limit": limit}
+    filters: tuple[tuple[str, str, Any], ...] = (
+        ("AND i.project_id = ANY(%(projects)s)", "projects", _or_none(actor.project_ids)),
+        ("AND i.state = ANY(%(states)s)", "states", list(states) or None),
+        ("AND i.created_at >= %(created_from)s", "created_from", created_from),
+        ("AND i.created_at < %(created_before)s", "created_before", created_before),
+        ("AND i.id < %(before)s", "before", before),
+        ("AND i.id = %(only)s", "only", only),
+    )
+    for clause, name, value in filters:
+        if value is not None:
+            sql += clause + " "
+            parameters[name] = value
+    with connection.cursor() as cursor:
+        cursor.execute(sql + "ORDER BY i.id DESC LIMIT %(limit)s", parameters)
+        return [_summary(row) for row in cursor.fetchall()]
+
+
+def _or_none(project_ids: frozenset[UUID] | None) -> list[UUID] | None:
+    return None if project_ids is None else list(project_ids)
+
+
+def _summary(row: tuple[Any, ...]) -> InstanceSummary:
+    terms = [
+        AgreedPrice(UUID(offer), UUID(version), price, mode)
+        for offer, version, price, mode in orjson.loads(row[21] or "[]")
+    ]
+    place = Place(*row[22:]) if row[22] is not None else None
+    return InstanceSummary._make((*row[:10], orjson.loads(row[10]), *row[11:21], tuple(terms), place))
+
+
+def get_summary(*, actor: Actor, instance_id: UUID) -> InstanceSummary:
+    """One instance as lists show it.
+
+    Raises:
+        NotFound: Unknown or not the actor's.
+    """
+    found = list_summaries(actor=actor, only=instance_id)
+    if not found:
+        raise NotFound
+    return found[0]
 
 
 def get_instance(*, actor: Actor, instance_id: UUID) -> Instance:

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from django.utils.functional import Promise
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from marketplace.instances.states import Reason, State
@@ -90,6 +92,13 @@ WAITS: Final[Mapping[str, WaitText]] = {
 
 def explain_reason(reason: str) -> str:
     """The sentence for a transition's reason; an unknown one (from a newer version) is shown by its token."""
+    return _say(reason, get_language())
+
+
+@lru_cache(maxsize=1_024)
+def _say(reason: str, language: str | None) -> str:
+    """Kept by language: a page of instances says the same few sentences a hundred times."""
+    del language
     return str(REASONS.get(reason, reason))
 
 
@@ -100,3 +109,12 @@ def explain_wait(reason: str, facts: Mapping[str, Any]) -> tuple[str, str, bool]
         return reason, "", False
     message = str(text.message)
     return (message % facts if facts else message), str(text.remedy), text.is_blocking
+
+
+def explain_condition(reason: str, facts: Mapping[str, Any]) -> str:
+    """A condition's sentence: why it waits, or what happened."""
+    text = WAITS.get(reason)
+    if text is None:
+        return explain_reason(reason)
+    message = str(text.message)
+    return message % facts if facts else message

@@ -4,6 +4,7 @@
 settings that row-level security reads, so that a pooled connection can never carry one tenant into the next request.
 """
 
+import select
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -103,6 +104,8 @@ def as_actor(actor: Actor) -> Iterator[Actor]:
             yield actor
         return
     outer = connection.in_atomic_block
+    if not outer:
+        forget_dead_connection()
     with transaction.atomic():
         before = _switch(actor)
         connection.ondol_actor = actor  # type: ignore[attr-defined]
@@ -126,6 +129,19 @@ def savepoint() -> Iterator[None]:
         raise RuntimeError(message)
     with transaction.atomic():
         yield
+
+
+def forget_dead_connection(**_signal: object) -> None:
+    """Forget a connection whose server has gone since its last use, e.g. over a restart, without a round trip.
+
+    A closed socket is readable; an idle connection has nothing to say. Does nothing within a transaction.
+    """
+    held = connection.connection
+    if held is None or held.closed or connection.in_atomic_block:
+        return
+    readable, _writable, _errors = select.select([held.fileno()], [], [], 0)
+    if readable and not connection.is_usable():
+        connection.close()
 
 
 def _switch(actor: Actor) -> tuple[str, str, str]:

@@ -4,6 +4,7 @@ A charge's numerator is `price_micros_per_device_hour x device_seconds`; a won i
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 _DECIMAL: Final = re.compile(r"(?P<sign>-?)(?P<whole>[0-9]{1,18})(?:\.(?P<fraction>[0-9]{1,6}))?")
@@ -33,6 +34,7 @@ def won_from_numerator(numerator: int) -> int:
     return round_half_up(numerator=numerator, denominator=NUMERATOR_PER_WON)
 
 
+@lru_cache(maxsize=4_096)
 def won_text_from_micros(micros: int) -> str:
     """A price in micros as a decimal string of won without superfluous zeros: 4500000000 -> "4500", 1500000 -> "1.5"."""
     sign = "-" if micros < 0 else ""

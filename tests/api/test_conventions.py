@@ -214,6 +214,18 @@ def test_lists_are_paged_by_an_opaque_cursor(caller: Caller) -> None:
     assert caller.call("GET", "/instances?state=ended")[1]["data"] == []
 
 
+def test_a_list_is_cut_by_the_time_of_renting(caller: Caller, time_machine: Any) -> None:
+    """Half-open; an instant without an offset is refused with its parameter."""
+    for minutes in (0, 10, 20):
+        time_machine.move_to(NOW + timedelta(minutes=minutes), tick=False)
+        caller.call("POST", "/instances", caller.body(name=f"at-{minutes}", devices=1))
+    query = "?created_at[gte]=2026-11-24T03:10:00Z&created_at[lt]=2026-11-24T12:20:00%2B09:00"
+    status, body, _response = caller.call("GET", f"/instances{query}")
+    assert (status, [row["name"] for row in body["data"]]) == (200, ["at-10"])
+    status, body, _response = caller.call("GET", "/instances?created_at[gte]=2026-11-24T03:10:00")
+    assert (status, body["errors"][0]["pointer"]) == (422, "?created_at[gte]")
+
+
 def test_a_change_with_an_old_etag_is_refused(caller: Caller) -> None:
     """412, and the name stays."""
     made = caller.call("POST", "/instances", caller.body())[1]

@@ -1,20 +1,22 @@
 """Instances, decisions, diagnoses and usage as JSON."""
 
+from functools import lru_cache
 from typing import Any
 
 from billing.models import UsageInterval
 from marketplace.api.rendering import instant, public
-from marketplace.instances.models import Allocation, Instance, PlacementDecision, Transition
+from marketplace.instances.models import PlacementDecision, Transition
+from marketplace.instances.queries import InstanceSummary, Place
 from marketplace.instances.states import Goal, State, allowed_actions
-from marketplace.instances.texts import explain_reason, explain_wait
+from marketplace.instances.texts import explain_condition, explain_reason
 from marketplace.journeys.diagnose import Diagnosis
 from marketplace.kernel.money import CURRENCY, won_text_from_micros
 from marketplace.sovereignty.texts import explain_refusal
 
 
-def render_instance(row: Instance) -> dict[str, Any]:
-    """An instance; the row comes with project, terms and allocations prefetched."""
-    live = _newest_allocation(row)
+def render_instance(row: InstanceSummary) -> dict[str, Any]:
+    """An instance."""
+    place = row.place
     return {
         "id": public("ins", row.id),
         "name": row.name,
@@ -24,12 +26,12 @@ def render_instance(row: Instance) -> dict[str, Any]:
         "state_reason": row.state_reason,
         "state_message": explain_reason(row.state_reason),
         "goal": row.goal,
-        "allowed_actions": [action.value for action in allowed_actions(state=State(row.state), goal=Goal(row.goal))],
+        "allowed_actions": _actions(row.state, row.goal),
         "accelerators": row.accelerators,
         "devices": row.devices,
         "image": row.image,
-        "place": _place(live),
-        "price_per_device_hour": won_text_from_micros(live.term.price_micros_per_device_hour) if live else None,
+        "place": _place(place),
+        "price_per_device_hour": won_text_from_micros(place.price_micros_per_device_hour) if place else None,
         "terms": [
             {
                 "offer": public("off", term.offer_id),
@@ -37,7 +39,7 @@ def render_instance(row: Instance) -> dict[str, Any]:
                 "price_per_device_hour": won_text_from_micros(term.price_micros_per_device_hour),
                 "selling_mode": term.selling_mode,
             }
-            for term in row.terms.all()
+            for term in row.terms
         ],
         "currency": CURRENCY,
         "conditions": [_condition(kind, body) for kind, body in sorted(row.conditions.items())],
@@ -54,29 +56,28 @@ def render_instance(row: Instance) -> dict[str, Any]:
     }
 
 
-def _newest_allocation(row: Instance) -> Allocation | None:
-    return max(row.allocations.all(), key=lambda allocation: allocation.attempt, default=None)
+@lru_cache(maxsize=32)
+def _actions(state: str, goal: str) -> tuple[str, ...]:
+    return tuple(action.value for action in allowed_actions(state=State(state), goal=Goal(goal)))
 
 
-def _place(allocation: Allocation | None) -> dict[str, Any] | None:
-    if allocation is None:
+def _place(place: Place | None) -> dict[str, Any] | None:
+    if place is None:
         return None
-    node = allocation.stock.node
     return {
-        "site": node.cluster.site.code,
-        "cluster": node.cluster.name,
-        "node": node.name,
-        "held": "yes" if allocation.released_at is None else "no",
+        "site": place.site,
+        "cluster": place.cluster,
+        "node": place.node,
+        "held": "yes" if place.is_held else "no",
     }
 
 
 def _condition(kind: str, body: dict[str, Any]) -> dict[str, Any]:
-    message, _remedy, _blocks = explain_wait(body["reason"], body.get("facts", {}))
     return {
         "type": kind,
         "status": body["status"],
         "reason": body["reason"],
-        "message": message if message != body["reason"] else explain_reason(body["reason"]),
+        "message": explain_condition(body["reason"], body.get("facts", {})),
         "facts": body.get("facts", {}),
         "at": body["at"].replace("+00:00", "Z"),
     }

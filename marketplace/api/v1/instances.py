@@ -1,5 +1,6 @@
 """Instances: rent, look, act, and why."""
 
+from functools import partial
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -9,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing.queries import list_usage, read_running_cost
-from marketplace.api.pagination import PARAMETERS, paginate, whole
+from marketplace.api.pagination import PARAMETERS, WINDOW_PARAMETERS, created_window, paginate_read, whole
 from marketplace.api.parsing import (
     PublicIdField,
     StrictInteger,
@@ -28,9 +29,9 @@ from marketplace.api.v1.instance_rendering import (
     render_usage,
 )
 from marketplace.api.views import ResourceView
-from marketplace.instances.models import Instance, InstanceKind
+from marketplace.instances.models import InstanceKind
 from marketplace.instances.operations import InstanceSpec
-from marketplace.instances.queries import get_instance, list_decisions, list_instances, list_transitions, with_places
+from marketplace.instances.queries import get_instance, get_summary, list_decisions, list_summaries, list_transitions
 from marketplace.instances.states import Action, State
 from marketplace.journeys.change import change
 from marketplace.journeys.diagnose import diagnose
@@ -38,7 +39,7 @@ from marketplace.journeys.rent import RentRequest, rent
 from marketplace.journeys.stop import request_action
 from marketplace.kernel import clock
 from marketplace.kernel.actors import Actor
-from marketplace.kernel.errors import NotFound, ValidationFailed
+from marketplace.kernel.errors import ValidationFailed
 from marketplace.kernel.idempotency import Answer
 
 
@@ -90,19 +91,22 @@ class InstancesView(ResourceView):
             OpenApiParameter("limit", int, description="1 to 100, default 20."),
             OpenApiParameter("cursor", str),
             OpenApiParameter("state", str, description="States, comma separated."),
+            OpenApiParameter("created_at[gte]", str, description="Rented at or after this instant, RFC 3339."),
+            OpenApiParameter("created_at[lt]", str, description="Rented before this instant, RFC 3339."),
         ],
         responses=problems(dict),
     )
     def get(self, request: Request) -> Response:
         """One page."""
-        check_query(request, (*PARAMETERS, "state"))
+        check_query(request, (*PARAMETERS, *WINDOW_PARAMETERS, "state"))
         states = _states(request)
+        created_from, created_before = created_window(request)
 
         def read(actor: Actor) -> dict[str, Any]:
-            rows = list_instances(actor=actor)
-            if states:
-                rows = rows.filter(state__in=states)
-            return paginate(request, with_places(rows), render_instance)
+            find = partial(
+                list_summaries, actor=actor, states=states, created_from=created_from, created_before=created_before
+            )
+            return paginate_read(request, find, render_instance)
 
         return self.reading(request, "instances.read", read)
 
@@ -123,7 +127,7 @@ class InstancesView(ResourceView):
 
         def write(actor: Actor) -> Answer:
             instance = rent(actor=actor, request=wanted, now=clock.now())
-            body = render_instance(_reload(actor, instance))
+            body = render_instance(get_summary(actor=actor, instance_id=instance.id))
             return Answer(status=201, body=body, headers={"Location": f"/api/v1/instances/{body['id']}"})
 
         return self.writing(request, write, can_dry_run=True)
@@ -138,9 +142,11 @@ class InstanceView(ResourceView):
         check_query(request, ())
 
         def read(actor: Actor) -> dict[str, Any]:
-            instance = get_shown(actor, instance_id)
+            wanted = path_id("ins", instance_id)
+            instance = get_instance(actor=actor, instance_id=wanted)
             cost = read_running_cost(actor=actor, instance=instance, now=clock.now())
-            return {**render_instance(instance), "cost_so_far": str(cost.won), "device_seconds": cost.device_seconds}
+            shown = render_instance(get_summary(actor=actor, instance_id=wanted))
+            return {**shown, "cost_so_far": str(cost.won), "device_seconds": cost.device_seconds}
 
         response = self.reading(request, "instances.read", read)
         response["ETag"] = f'"{response.data["revision"]}"'
@@ -164,7 +170,9 @@ class InstanceView(ResourceView):
                 if_revision=_if_match(request),
                 now=clock.now(),
             )
-            return Answer(status=200, body=render_instance(_reload(actor, instance)), headers={})
+            return Answer(
+                status=200, body=render_instance(get_summary(actor=actor, instance_id=instance.id)), headers={}
+            )
 
         return self.writing(request, write)
 
@@ -206,8 +214,8 @@ class PlacementView(ResourceView):
         check_query(request, ())
 
         def read(actor: Actor) -> dict[str, Any]:
-            get_shown(actor, instance_id)
-            decisions = list(list_decisions(actor=actor, instance_id=path_id("ins", instance_id))[:10])
+            instance = get_instance(actor=actor, instance_id=path_id("ins", instance_id))
+            decisions = list(list_decisions(actor=actor, instance_id=instance.id)[:10])
             if not decisions:
                 return {"decision": None, "earlier": []}
             return {
@@ -242,7 +250,7 @@ class InstanceEventsView(ResourceView):
         check_query(request, ())
 
         def read(actor: Actor) -> dict[str, Any]:
-            instance = get_shown(actor, instance_id)
+            instance = get_instance(actor=actor, instance_id=path_id("ins", instance_id))
             rows = list_transitions(actor=actor, instance_id=instance.id)
             return whole([render_transition(row) for row in rows])
 
@@ -260,35 +268,17 @@ class InstanceUsageView(ResourceView):
         check_query(request, ())
 
         def read(actor: Actor) -> dict[str, Any]:
-            instance = get_shown(actor, instance_id)
+            instance = get_instance(actor=actor, instance_id=path_id("ins", instance_id))
             return whole([render_usage(row) for row in list_usage(actor=actor, instance_id=instance.id)])
 
         return self.reading(request, "usage.read", read)
-
-
-def get_shown(actor: Actor, instance_id: str) -> Instance:
-    """An instance as rendering needs it.
-
-    Raises:
-        NotFound: Unknown or not the actor's.
-    """
-    found = with_places(list_instances(actor=actor)).filter(id=path_id("ins", instance_id)).first()
-    if found is None:
-        raise NotFound
-    instance: Instance = found
-    return instance
-
-
-def _reload(actor: Actor, instance: Instance) -> Instance:
-    found: Instance = with_places(list_instances(actor=actor)).get(id=instance.id)
-    return found
 
 
 def _act(actor: Actor, instance_id: str, action: Action) -> Answer:
     wanted = path_id("ins", instance_id)
     get_instance(actor=actor, instance_id=wanted)
     instance = request_action(actor=actor, instance_id=wanted, action=action, now=clock.now())
-    return Answer(status=202, body=render_instance(_reload(actor, instance)), headers={})
+    return Answer(status=202, body=render_instance(get_summary(actor=actor, instance_id=instance.id)), headers={})
 
 
 def _states(request: Request) -> list[str]:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from billing.rating import VAT_PERCENT
 from marketplace.instances.states import State
-from marketplace.instances.texts import STATE_LABELS, explain_reason, explain_wait
+from marketplace.instances.texts import STATE_LABELS, explain_condition, explain_reason
 from marketplace.kernel import ids
 from marketplace.kernel.clock import KST
 from marketplace.kernel.money import MICROS_PER_WON, format_won, round_half_up
@@ -108,8 +108,7 @@ def reason_text(reason: str) -> str:
 @register.filter
 def wait_text(condition: dict[str, Any]) -> str:
     """A condition's sentence."""
-    message, _remedy, _blocks = explain_wait(condition.get("reason", ""), condition.get("facts", {}))
-    return message if message != condition.get("reason") else explain_reason(condition.get("reason", ""))
+    return explain_condition(condition.get("reason", ""), condition.get("facts", {}))
 
 
 @register.filter
