@@ -24,7 +24,7 @@ def stop(instance, rows):
 
 
 # ruleid: move-lives-in-instances
-def _move(instance, to):
+def _assign(instance, to):
     # ok: state-is-assigned-by-move
     instance.state = to
 

@@ -1,5 +1,7 @@
 """Workload rows: opened with an allocation, due when something may differ."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -21,15 +23,27 @@ def pod_name_of(*, instance_id: UUID, attempt: int) -> str:
     return ids.format_id(prefix="ins", value=instance_id).replace("_", "-") + f"-{attempt}"
 
 
-def open_workload(*, allocation: Allocation, project_id: UUID, cluster_id: UUID, now: datetime) -> Workload:
-    """Have the reconciler bring up the pod of a fresh allocation; in the transaction that allocates."""
-    return Workload.objects.create(
-        tenant_id=allocation.tenant_id,
-        instance_id=allocation.instance_id,
-        allocation=allocation,
-        cluster_id=cluster_id,
-        namespace=namespace_of(project_id=project_id),
-        pod_name=pod_name_of(instance_id=allocation.instance_id, attempt=allocation.attempt),
-        due_at=now,
-        created_at=now,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewWorkload:
+    """A fresh allocation whose pod has to be brought up."""
+
+    allocation: Allocation
+    project_id: UUID
+    cluster_id: UUID
+
+
+def open_workloads(*, workloads: Sequence[NewWorkload], now: datetime) -> None:
+    """Have the reconciler bring up the pods of fresh allocations; in the transaction that allocates."""
+    Workload.objects.bulk_create(
+        Workload(
+            tenant_id=new.allocation.tenant_id,
+            instance_id=new.allocation.instance_id,
+            allocation=new.allocation,
+            cluster_id=new.cluster_id,
+            namespace=namespace_of(project_id=new.project_id),
+            pod_name=pod_name_of(instance_id=new.allocation.instance_id, attempt=new.allocation.attempt),
+            due_at=now,
+            created_at=now,
+        )
+        for new in workloads
     )

@@ -76,6 +76,11 @@ class Environment(BaseSettings):
         ge=1,
         description="Placements of one instance after which an interruption is final and not queued again.",
     )
+    fair_share_half_life_s: int = Field(
+        default=604_800,
+        ge=60,
+        description="Seconds after which what a tenant used counts half as much for its place in the queue.",
+    )
     document_fonts: str = Field(
         default="",
         description="Directory with Pretendard's OTF or TTF files for PDF documents; empty = where `make assets` puts them.",

@@ -59,6 +59,7 @@ class InstanceSummary(NamedTuple):
     devices: int
     image: str
     conditions: dict[str, dict[str, Any]]
+    priority: int
     max_duration_s: int | None
     max_wait_s: int | None
     attempt: int
@@ -75,7 +76,7 @@ class InstanceSummary(NamedTuple):
 
 _SUMMARY: Final = """
 SELECT i.id, i.name, i.project_id, i.kind, i.state, i.state_reason, i.goal, i.accelerators, i.devices, i.image,
-    i.conditions::text, i.max_duration_s, i.max_wait_s, i.attempt, i.is_deletion_protected, i.created_by_name,
+    i.conditions::text, i.priority, i.max_duration_s, i.max_wait_s, i.attempt, i.is_deletion_protected, i.created_by_name,
     i.created_at, i.queued_at, i.started_at, i.ended_at, i.revision,
     (
         SELECT json_agg(
@@ -145,10 +146,10 @@ def _or_none(project_ids: frozenset[UUID] | None) -> list[UUID] | None:
 def _summary(row: tuple[Any, ...]) -> InstanceSummary:
     terms = [
         AgreedPrice(UUID(offer), UUID(version), price, mode)
-        for offer, version, price, mode in orjson.loads(row[21] or "[]")
+        for offer, version, price, mode in orjson.loads(row[22] or "[]")
     ]
-    place = Place(*row[22:]) if row[22] is not None else None
-    return InstanceSummary._make((*row[:10], orjson.loads(row[10]), *row[11:21], tuple(terms), place))
+    place = Place(*row[23:]) if row[23] is not None else None
+    return InstanceSummary._make((*row[:10], orjson.loads(row[10]), *row[11:22], tuple(terms), place))
 
 
 def get_summary(*, actor: Actor, instance_id: UUID) -> InstanceSummary:

@@ -64,6 +64,11 @@ WAITS: Final[Mapping[str, WaitText]] = {
         _("Wait, ask for fewer devices, or allow more offers."),
         is_blocking=False,
     ),
+    "ReservedForLargerRequest": WaitText(
+        _("Enough devices are free, but they are kept for a request that has waited longer and needs more of them."),
+        _("Set a maximum duration: a request that ends in time may start before it. Or allow more offers."),
+        is_blocking=False,
+    ),
     "NoCertifiedSite": WaitText(
         _("No site may take the project's data now."),
         _("Look at the placement evidence; the operator can tell when a certificate is renewed."),

@@ -1,9 +1,10 @@
 """The counters of what nodes have and what is promised: the only writer of Node and NodeStock.
 
-Taking is one conditional update per counter, so that two admitters, or an admitter and a shrinking node, can never promise a
+Taking checks the counters under the nodes' locks, so that two admitters, or an admitter and a shrinking node, can never promise a
 device twice; what a node *has* is written as observed, even when that is less than what is promised.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,18 +17,31 @@ from marketplace.inventory.models import Cluster, Node, NodeStock
 from marketplace.kernel import ids
 from marketplace.kernel.hints import hint
 
+_FREE = """
+SELECT s.id, s.allocatable_devices - s.foreign_devices - s.allocated_devices,
+    n.allocatable_cpu_millis - n.foreign_cpu_millis - n.allocated_cpu_millis,
+    n.allocatable_memory_mib - n.foreign_memory_mib - n.allocated_memory_mib,
+    n.is_ready AND n.is_schedulable AND n.removed_at IS NULL
+FROM inventory_nodestock s JOIN inventory_node n ON n.id = s.node_id
+WHERE s.id = ANY(%s) ORDER BY s.id FOR NO KEY UPDATE OF s
+"""
 _TAKE_NODE = """
 UPDATE inventory_node SET
-    allocated_cpu_millis = allocated_cpu_millis + %(cpu)s, allocated_memory_mib = allocated_memory_mib + %(memory)s
-WHERE id = (SELECT node_id FROM inventory_nodestock WHERE id = %(stock_id)s)
-    AND is_ready AND is_schedulable AND removed_at IS NULL
-    AND allocated_cpu_millis + %(cpu)s <= allocatable_cpu_millis - foreign_cpu_millis
-    AND allocated_memory_mib + %(memory)s <= allocatable_memory_mib - foreign_memory_mib
+    allocated_cpu_millis = allocated_cpu_millis + %s, allocated_memory_mib = allocated_memory_mib + %s
+WHERE id = %s
 """
-_TAKE_DEVICES = """
-UPDATE inventory_nodestock SET allocated_devices = allocated_devices + %(devices)s
-WHERE id = %(stock_id)s AND allocated_devices + %(devices)s <= allocatable_devices - foreign_devices
-"""
+_TAKE_DEVICES = "UPDATE inventory_nodestock SET allocated_devices = allocated_devices + %s WHERE id = %s"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taking:
+    """Devices of one node that somebody wants, with their processors and memory."""
+
+    stock_id: UUID
+    node_id: UUID
+    devices: int
+    cpu_millis: int
+    memory_mib: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,20 +69,47 @@ class ObservedNode:
     stock: Mapping[UUID, tuple[int, int, int]]
 
 
-def take_devices(*, stock_id: UUID, devices: int, cpu_millis: int, memory_mib: int) -> bool:
-    """Promise devices with their processor and memory; False, and nothing taken, when they are no longer free.
+def take_devices(*, takings: Sequence[Taking]) -> list[bool]:
+    """Promise devices, in the given order, as far as they are still free; for each whether it was taken.
 
-    Locks the node row, then the stock row, until the open transaction ends.
+    The caller has locked the nodes (`lock_nodes`) in this transaction, so what is read here holds until it ends. Locks the
+    stock rows.
     """
+    free = _read_free([taking.stock_id for taking in takings])
+    node_left: dict[UUID, tuple[int, int]] = {}
+    taken: list[bool] = []
+    for taking in takings:
+        devices, cpu_millis, memory_mib, is_fit = free.get(taking.stock_id, (0, 0, 0, False))
+        cpu_left, memory_left = node_left.get(taking.node_id, (cpu_millis, memory_mib))
+        is_taken = (
+            is_fit and devices >= taking.devices and cpu_left >= taking.cpu_millis and memory_left >= taking.memory_mib
+        )
+        taken.append(is_taken)
+        if is_taken:
+            free[taking.stock_id] = (devices - taking.devices, cpu_millis, memory_mib, is_fit)
+            node_left[taking.node_id] = (cpu_left - taking.cpu_millis, memory_left - taking.memory_mib)
+    _write_taken([taking for taking, is_taken in zip(takings, taken, strict=True) if is_taken])
+    return taken
+
+
+def _read_free(stock_ids: Sequence[UUID]) -> dict[UUID, tuple[int, int, int, bool]]:
     with connection.cursor() as cursor:
-        cursor.execute(_TAKE_NODE, {"stock_id": stock_id, "cpu": cpu_millis, "memory": memory_mib})
-        if cursor.rowcount != 1:
-            return False
-        cursor.execute(_TAKE_DEVICES, {"stock_id": stock_id, "devices": devices})
-        if cursor.rowcount == 1:
-            return True
-    _give_back(stock_id=stock_id, devices=0, cpu_millis=cpu_millis, memory_mib=memory_mib)
-    return False
+        cursor.execute(_FREE, [list(stock_ids)])
+        return {row[0]: (row[1], row[2], row[3], row[4]) for row in cursor.fetchall()}
+
+
+def _write_taken(takings: Sequence[Taking]) -> None:
+    by_stock: Counter[UUID] = Counter()
+    by_node: dict[UUID, tuple[int, int]] = {}
+    for taking in takings:
+        by_stock[taking.stock_id] += taking.devices
+        cpu_millis, memory_mib = by_node.get(taking.node_id, (0, 0))
+        by_node[taking.node_id] = (cpu_millis + taking.cpu_millis, memory_mib + taking.memory_mib)
+    if not takings:
+        return
+    with connection.cursor() as cursor:
+        cursor.executemany(_TAKE_NODE, [(cpu, memory, node_id) for node_id, (cpu, memory) in sorted(by_node.items())])
+        cursor.executemany(_TAKE_DEVICES, [(devices, stock_id) for stock_id, devices in sorted(by_stock.items())])
 
 
 def lock_nodes(*, stock_ids: Sequence[UUID]) -> None:

@@ -1,6 +1,7 @@
 """Why does it wait, or what happened to it? Reads only, in the reader's language."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -32,12 +33,16 @@ class Diagnosis:
     """The answer.
 
     Attributes:
-        queue_position: Place among queued instances, 1 = next; None when it is not queued.
+        queue_position: Place among queued instances that could start, 1 = next; None when it is not queued, or when time alone
+            cannot make room for it.
+        start_p50_at, start_p90_at: Probable and almost certain start; None = honestly unknown.
     """
 
     instance: Instance
     findings: tuple[Finding, ...]
     queue_position: int | None
+    start_p50_at: datetime | None
+    start_p90_at: datetime | None
 
 
 def diagnose(*, actor: Actor, instance_id: UUID) -> Diagnosis:
@@ -71,8 +76,18 @@ def diagnose(*, actor: Actor, instance_id: UUID) -> Diagnosis:
                 remedies=(),
             ),
         )
-    return Diagnosis(instance=instance, findings=findings, queue_position=_queue_position(instance))
+    is_queued = instance.state == State.QUEUED
+    return Diagnosis(
+        instance=instance,
+        findings=findings,
+        queue_position=_queue_position(instance, is_blocked=findings[0].is_blocking) if is_queued else None,
+        start_p50_at=instance.start_p50_at if is_queued else None,
+        start_p90_at=instance.start_p90_at if is_queued else None,
+    )
 
 
-def _queue_position(instance: Instance) -> int | None:
-    return count_queued_before(instance=instance) + 1 if instance.state == State.QUEUED else None
+def _queue_position(instance: Instance, *, is_blocked: bool) -> int | None:
+    """As the admitter last ordered the queue; before its first look, by time of asking."""
+    if instance.queue_position is not None or is_blocked:
+        return instance.queue_position
+    return count_queued_before(instance=instance) + 1

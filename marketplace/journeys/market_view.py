@@ -14,7 +14,7 @@ from django.db.models.functions import Greatest
 from billing.prices import list_prices_in_force
 from marketplace.inventory.models import ClusterStatus, NodeStock, Offer, OfferStatus, SellingTerm
 from marketplace.inventory.queries import list_offers_on_sale, read_selling_terms, read_site_facts
-from marketplace.scheduling.placement import Stock
+from marketplace.scheduling.stock import Stock
 from marketplace.sovereignty.queries import list_requirements_in_force, read_scheme_levels
 from marketplace.sovereignty.rules import Requirements, SiteFacts, Verdict, permits
 

@@ -14,7 +14,8 @@ from marketplace.journeys.market_view import MarketView, PricedOffer, read_stock
 from marketplace.kernel import ids
 from marketplace.kernel.actors import Actor
 from marketplace.kernel.errors import ValidationFailed
-from marketplace.scheduling.placement import Choice, Request, Stock, Terms, choose
+from marketplace.scheduling.placement import Choice, Request, Terms, choose
+from marketplace.scheduling.stock import StockView
 from marketplace.sovereignty.rules import Verdict
 from marketplace.tenants.access import get_project, require_permission
 
@@ -98,14 +99,14 @@ def quote(*, actor: Actor, request: QuoteRequest, now: datetime) -> Quote:
         max_duration_s=request.max_duration_s,
         now=now,
     )
-    stocks = read_stock(now=now, silence=settings.CLUSTER_SILENCE)
+    stock = StockView(read_stock(now=now, silence=settings.CLUSTER_SILENCE))
     return Quote(
         offers=tuple(
             QuotedOffer(
                 priced=priced,
                 verdict=verdict,
                 devices=request.devices,
-                choice=_could_start(priced, request.devices, stocks),
+                choice=_could_start(priced, request.devices, stock),
             )
             for priced, verdict in view.permitted
         ),
@@ -158,7 +159,7 @@ def view_matching_market(
     )
 
 
-def _could_start(priced: PricedOffer, devices: int, stocks: Sequence[Stock]) -> Choice:
+def _could_start(priced: PricedOffer, devices: int, stock: StockView) -> Choice:
     offer = priced.offer
     terms = Terms(
         offer_id=offer.id,
@@ -167,5 +168,4 @@ def _could_start(priced: PricedOffer, devices: int, stocks: Sequence[Stock]) -> 
         cpu_millis_per_device=offer.cpu_millis_per_device,
         memory_mib_per_device=offer.memory_mib_per_device,
     )
-    own = [stock for stock in stocks if stock.offer_id == offer.id]
-    return choose(request=Request(instance_id=ids.new_id(), devices=devices, terms={offer.id: terms}), stocks=own)
+    return choose(request=Request(instance_id=ids.new_id(), devices=devices, terms={offer.id: terms}), view=stock)

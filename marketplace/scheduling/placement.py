@@ -1,69 +1,32 @@
 """Where does an instance go? One pure function over plain data that also says why every other place was not taken.
 
-Order of preference: the lowest agreed price; then the smallest hole that fits, so that whole nodes stay whole for requests
-that need them; then the site's and the node's name, so that the same input always gives the same answer.
+Order of preference: the lowest agreed price; then what `packing` says; then the site's and the node's name, so that the same input
+always gives the same answer.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
+from marketplace.scheduling.packing import BestFit, Packing
+from marketplace.scheduling.stock import Cell, Pool, Rejection, Remainder, StockView
 
-class Rejection(StrEnum):
-    """Why a candidate was not taken; `site_not_permitted` carries the sovereignty rules' own refusals beside it."""
-
-    SITE_NOT_PERMITTED = "site_not_permitted"
-    NO_TERMS = "no_terms_agreed"
-    PRICE_TOO_HIGH = "price_too_high"
-    CLUSTER_SILENT = "cluster_silent"
-    CLUSTER_DRAINING = "cluster_draining"
-    NODE_NOT_READY = "node_not_ready"
-    NODE_CORDONED = "node_cordoned"
-    REQUEST_TOO_LARGE = "request_larger_than_node"
-    NOT_ENOUGH_DEVICES = "not_enough_devices"
-    NOT_ENOUGH_CPU = "not_enough_cpu"
-    NOT_ENOUGH_MEMORY = "not_enough_memory"
-    WORSE_FIT = "worse_fit"
+NODES_NAMED_MAX: Final = 64
+"""A rejection names so many nodes and counts the rest: at 1,000 nodes a decision stays a few KiB."""
 
 
 class WaitReason(StrEnum):
     """Why an instance waits: the machine-readable token of its condition CapacityAllocated."""
 
     WAITING_FOR_CAPACITY = "WaitingForCapacity"
+    RESERVED_FOR_LARGER_REQUEST = "ReservedForLargerRequest"
     NO_CERTIFIED_SITE = "NoCertifiedSite"
     CERTIFICATION_EXPIRES_TOO_SOON = "CertificationExpiresTooSoon"
     INVENTORY_STALE = "InventoryStale"
     SITE_UNDER_MAINTENANCE = "SiteUnderMaintenance"
     PRICE_ABOVE_LIMIT = "PriceAboveLimit"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stock:
-    """Devices of one accelerator on one node, with the offer that sells them there.
-
-    Attributes:
-        free_devices: Observed allocatable − foreign requests − allocated; never negative.
-        is_cluster_fresh: Whether the cluster answered recently enough for its stock to be sold.
-    """
-
-    stock_id: UUID
-    node_id: UUID
-    node: str
-    cluster_id: UUID
-    cluster: str
-    site_id: UUID
-    site: str
-    accelerator: str
-    offer_id: UUID
-    capacity_devices: int
-    free_devices: int
-    free_cpu_millis: int
-    free_memory_mib: int
-    is_cluster_fresh: bool = True
-    is_cluster_active: bool = True
-    is_node_ready: bool = True
-    is_node_schedulable: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,133 +45,276 @@ class Request:
     """What has to be placed.
 
     Attributes:
+        devices: On each node.
+        nodes: More than one is a gang: all of them in one cluster, or nothing.
         terms: Agreed terms by offer.
         forbidden: For each (site, accelerator) the rules refuse now: the tokens of their refusals.
         max_price_micros: Highest acceptable price per device-hour; None = any agreed one.
+        ends_at_s: When it is over at the latest, in seconds of the pass's clock; None = endless, so it never overtakes
+            a reservation.
+        need: What one node must have left; None = `devices` with each offer's processors and memory per device.
     """
 
     instance_id: UUID
     devices: int
+    nodes: int = 1
     terms: Mapping[UUID, Terms]
     forbidden: Mapping[tuple[UUID, str], tuple[str, ...]] = field(default_factory=dict)
     max_price_micros: int | None = None
+    ends_at_s: float | None = None
+    need: Remainder | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejected:
-    """One candidate that was not taken, and the numbers behind it."""
+    """Candidates of one pool that were not taken for one reason, and the numbers behind it.
 
-    stock: Stock
+    Attributes:
+        nodes: At most 64 names.
+        node_count: All of them.
+    """
+
+    site: str
+    accelerator: str
     rejection: Rejection
+    nodes: tuple[str, ...]
+    node_count: int
     facts: Mapping[str, int | str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """The taken place and its terms."""
+    """A taken place and its terms."""
 
-    stock: Stock
+    stock_id: UUID
+    node_id: UUID
+    node: str
+    cluster_id: UUID
+    cluster: str
+    site: str
+    accelerator: str
     terms: Terms
-    devices: int
-    cpu_millis: int
-    memory_mib: int
+    need: Remainder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """The answer: a placement, or the reason to wait; and every candidate that was not taken, in input order."""
+    """The answer: one place per node asked for, or the reason to wait; and every pool that was not taken, with why.
 
-    placement: Placement | None
+    Attributes:
+        placements: In order of rank; empty when it waits.
+        rejected: Empty unless an explanation was asked for.
+    """
+
+    placements: tuple[Placement, ...]
     wait_reason: WaitReason | None
-    rejected: tuple[Rejected, ...]
+    rejected: tuple[Rejected, ...] = ()
+
+    @property
+    def placement(self) -> Placement | None:
+        """The first place."""
+        return self.placements[0] if self.placements else None
 
 
-def choose(*, request: Request, stocks: Sequence[Stock]) -> Choice:
+Rank = tuple[int | str, ...]
+
+
+def choose(*, request: Request, view: StockView, packing: Packing | None = None, is_explained: bool = True) -> Choice:
     """Place one request, or say why it must wait.
 
     Deterministic; takes nothing: the caller takes the devices by a conditional update and asks again when that fails.
+
+    Args:
+        packing: How candidates of one price are ranked; default the tightest hole.
+        is_explained: Whether rejected candidates are listed and the reason to wait is found; looking ahead needs no words.
     """
-    rejected: list[Rejected] = []
-    fitting: list[tuple[tuple[int, int, str, str], Stock]] = []
-    for stock in stocks:
-        problem = _reject(request, stock)
-        if problem is not None:
-            rejected.append(problem)
-        else:
-            price = request.terms[stock.offer_id].price_micros_per_device_hour
-            fitting.append(((price, stock.free_devices - request.devices, stock.site, stock.node), stock))
-    if not fitting:
-        return Choice(placement=None, wait_reason=_wait_reason(rejected), rejected=tuple(rejected))
-    fitting.sort(key=lambda item: item[0])
-    best = fitting[0][1]
-    rejected.extend(
-        Rejected(
-            stock=stock, rejection=Rejection.WORSE_FIT, facts={"price_micros": rank[0], "left_over_devices": rank[1]}
-        )
-        for rank, stock in fitting[1:]
-    )
-    return Choice(placement=_place(request, best), wait_reason=None, rejected=tuple(rejected))
-
-
-def _place(request: Request, stock: Stock) -> Placement:
-    terms = request.terms[stock.offer_id]
-    return Placement(
-        stock=stock,
-        terms=terms,
-        devices=request.devices,
-        cpu_millis=terms.cpu_millis_per_device * request.devices,
-        memory_mib=terms.memory_mib_per_device * request.devices,
+    best = _find(request, view, packing or BestFit())
+    rejected = tuple(_explain(request, view, best)) if is_explained else ()
+    return Choice(
+        placements=tuple(_place(request, cell) for cell in best),
+        wait_reason=None if best else _wait_reason(rejected),
+        rejected=rejected,
     )
 
 
-def _reject(request: Request, stock: Stock) -> Rejected | None:
-    """The first thing that speaks against a candidate: rules before terms, terms before health, health before capacity."""
-    forbidden = request.forbidden.get((stock.site_id, stock.accelerator))
-    if forbidden:
-        return Rejected(stock=stock, rejection=Rejection.SITE_NOT_PERMITTED, facts={"rules": ", ".join(forbidden)})
-    terms = request.terms.get(stock.offer_id)
-    if terms is None:
-        return Rejected(stock=stock, rejection=Rejection.NO_TERMS)
-    price = terms.price_micros_per_device_hour
-    if request.max_price_micros is not None and price > request.max_price_micros:
-        facts: dict[str, int | str] = {"price_micros": price, "limit_micros": request.max_price_micros}
-        return Rejected(stock=stock, rejection=Rejection.PRICE_TOO_HIGH, facts=facts)
-    return _reject_health(stock) or _reject_capacity(request, stock, terms)
+def need_of(request: Request, terms: Terms) -> Remainder:
+    """What one node must have left."""
+    if request.need is not None:
+        return request.need
+    devices = request.devices
+    return Remainder(devices, terms.cpu_millis_per_device * devices, terms.memory_mib_per_device * devices)
 
 
-def _reject_health(stock: Stock) -> Rejected | None:
-    checks = (
-        (stock.is_cluster_active, Rejection.CLUSTER_DRAINING),
-        (stock.is_cluster_fresh, Rejection.CLUSTER_SILENT),
-        (stock.is_node_ready, Rejection.NODE_NOT_READY),
-        (stock.is_node_schedulable, Rejection.NODE_CORDONED),
+def _find(request: Request, view: StockView, packing: Packing) -> list[Cell]:
+    """The best cells, one per node; empty when the request must wait."""
+    best: tuple[Rank, list[Cell]] | None = None
+    for pool in view.pools:
+        if refuse_pool(request, pool) is not None:
+            continue
+        terms = request.terms[pool.offer_id]
+        need = need_of(request, terms)
+        price = terms.price_micros_per_device_hour
+        if best is not None and price > int(best[0][0]):
+            continue
+        found = _find_in_pool(request, pool, need, packing)
+        if found is not None and (best is None or (price, *found[0]) < best[0]):
+            best = ((price, *found[0]), found[1])
+    return best[1] if best else []
+
+
+def _find_in_pool(request: Request, pool: Pool, need: Remainder, packing: Packing) -> tuple[Rank, list[Cell]] | None:
+    ranked = sorted(
+        (packing.score(accelerator=pool.accelerator, free=free, need=need), free)
+        for free in pool.by_remainder
+        if free.holds(need)
     )
-    return next((Rejected(stock=stock, rejection=rejection) for is_fine, rejection in checks if not is_fine), None)
-
-
-def _reject_capacity(request: Request, stock: Stock, terms: Terms) -> Rejected | None:
-    if request.devices > stock.capacity_devices:
-        facts: dict[str, int | str] = {"requested": request.devices, "capacity": stock.capacity_devices}
-        return Rejected(stock=stock, rejection=Rejection.REQUEST_TOO_LARGE, facts=facts)
-    checks = (
-        (request.devices, stock.free_devices, Rejection.NOT_ENOUGH_DEVICES),
-        (terms.cpu_millis_per_device * request.devices, stock.free_cpu_millis, Rejection.NOT_ENOUGH_CPU),
-        (terms.memory_mib_per_device * request.devices, stock.free_memory_mib, Rejection.NOT_ENOUGH_MEMORY),
-    )
-    for requested, free, rejection in checks:
-        if requested > free:
-            return Rejected(stock=stock, rejection=rejection, facts={"requested": requested, "free": free})
+    cells: list[Cell] = []
+    score: tuple[int, ...] | None = None
+    for found, free in ranked:
+        score = score or found
+        for _node, stock_id in pool.by_remainder[free][: request.nodes - len(cells)]:
+            cells.append(pool.cells[stock_id])
+        if len(cells) == request.nodes:
+            return (*score, pool.site, cells[0].stock.node), cells
+    for _node, cell in sorted(pool.held.items()):
+        if may_use_held(request, cell, need):
+            score = score or packing.score(accelerator=pool.accelerator, free=cell.free, need=need)
+            cells.append(cell)
+            if len(cells) == request.nodes:
+                return (*score, pool.site, cells[0].stock.node), cells
     return None
 
 
-_REASON_OF = {
+def may_use_held(request: Request, cell: Cell, need: Remainder) -> bool:
+    """Whether a request may use a cell that is kept for another: only when that cannot delay the other."""
+    hold = cell.hold
+    if hold is None or not cell.free.holds(need):
+        return False
+    if hold.holder_id == request.instance_id:
+        return True
+    is_over_in_time = request.ends_at_s is not None and request.ends_at_s <= hold.starts_at_s
+    return is_over_in_time or hold.spare.holds(need)
+
+
+def _place(request: Request, cell: Cell) -> Placement:
+    stock = cell.stock
+    terms = request.terms[stock.offer_id]
+    return Placement(
+        stock_id=stock.stock_id,
+        node_id=stock.node_id,
+        node=stock.node,
+        cluster_id=stock.cluster_id,
+        cluster=stock.cluster,
+        site=stock.site,
+        accelerator=stock.accelerator,
+        terms=terms,
+        need=need_of(request, terms),
+    )
+
+
+def refuse_pool(request: Request, pool: Pool) -> tuple[Rejection, dict[str, int | str]] | None:
+    """What speaks against every node of a pool: rules before terms, terms before price."""
+    forbidden = request.forbidden.get((pool.site_id, pool.accelerator))
+    if forbidden:
+        return Rejection.SITE_NOT_PERMITTED, {"rules": ", ".join(forbidden)}
+    terms = request.terms.get(pool.offer_id)
+    if terms is None:
+        return Rejection.NO_TERMS, {}
+    price = terms.price_micros_per_device_hour
+    if request.max_price_micros is not None and price > request.max_price_micros:
+        return Rejection.PRICE_TOO_HIGH, {"price_micros": price, "limit_micros": request.max_price_micros}
+    return None
+
+
+def _explain(request: Request, view: StockView, taken: Sequence[Cell]) -> Iterable[Rejected]:
+    """Every pool's nodes that were not taken, by reason."""
+    chosen = {cell.stock.stock_id for cell in taken}
+    for pool in view.pools:
+        refused = refuse_pool(request, pool)
+        if refused is not None:
+            yield _rejected(pool, refused[0], [cell.stock.node for cell in pool.cells.values()], refused[1])
+            continue
+        for obstacle, cells in pool.unhealthy.items():
+            yield _rejected(pool, obstacle, [cell.stock.node for cell in cells], {})
+        yield from _explain_capacity(request, pool, chosen)
+
+
+def _explain_capacity(request: Request, pool: Pool, chosen: set[UUID]) -> Iterable[Rejected]:
+    need = need_of(request, request.terms[pool.offer_id])
+    found: dict[Rejection, _Tally] = {}
+    for free, group in pool.by_remainder.items():
+        names = [node for node, stock_id in group[: NODES_NAMED_MAX + request.nodes] if stock_id not in chosen]
+        count = len(group) - sum(stock_id in chosen for _node, stock_id in group) if chosen else len(group)
+        if count:
+            rejection, told = _capacity_problem(request, pool, free, need, has_choice=bool(chosen))
+            found.setdefault(rejection, _Tally()).add(names, count, told)
+    for node, cell in pool.held.items():
+        if cell.stock.stock_id not in chosen:
+            rejection, told = _capacity_problem(request, pool, cell.free, need, has_choice=bool(chosen))
+            if rejection in (Rejection.WORSE_FIT, Rejection.NOT_ENOUGH_NODES) and not may_use_held(request, cell, need):
+                rejection = Rejection.RESERVED
+            found.setdefault(rejection, _Tally()).add([node], 1, told)
+    for rejection, tally in found.items():
+        yield _rejected(pool, rejection, tally.names, tally.facts, count=tally.count)
+
+
+class _Tally:
+    """Nodes of one rejection, with the numbers of the one that came closest."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.count = 0
+        self.facts: Mapping[str, int | str] = {}
+
+    def add(self, names: list[str], count: int, told: Mapping[str, int | str]) -> None:
+        """Add nodes that have the same left."""
+        self.names.extend(names)
+        if not self.count or int(told.get("free", 0)) > int(self.facts.get("free", 0)):
+            self.facts = told
+        self.count += count
+
+
+def _capacity_problem(
+    request: Request, pool: Pool, free: Remainder, need: Remainder, *, has_choice: bool
+) -> tuple[Rejection, dict[str, int | str]]:
+    if need.devices > pool.capacity_max:
+        return Rejection.REQUEST_TOO_LARGE, {"requested": need.devices, "free": pool.capacity_max}
+    checks = (
+        (need.devices, free.devices, Rejection.NOT_ENOUGH_DEVICES),
+        (need.cpu_millis, free.cpu_millis, Rejection.NOT_ENOUGH_CPU),
+        (need.memory_mib, free.memory_mib, Rejection.NOT_ENOUGH_MEMORY),
+    )
+    for requested, left, rejection in checks:
+        if requested > left:
+            return rejection, {"requested": requested, "free": left}
+    if not has_choice:
+        return Rejection.NOT_ENOUGH_NODES, {"requested": request.nodes, "free": free.devices}
+    return Rejection.WORSE_FIT, {"left_over_devices": free.devices - need.devices}
+
+
+def _rejected(
+    pool: Pool, rejection: Rejection, names: list[str], facts: Mapping[str, int | str], *, count: int | None = None
+) -> Rejected:
+    return Rejected(
+        site=pool.site,
+        accelerator=pool.accelerator,
+        rejection=rejection,
+        nodes=tuple(sorted(names)[:NODES_NAMED_MAX]),
+        node_count=len(names) if count is None else count,
+        facts=facts,
+    )
+
+
+_REASON_OF: Final = {
     Rejection.SITE_NOT_PERMITTED: WaitReason.NO_CERTIFIED_SITE,
     Rejection.PRICE_TOO_HIGH: WaitReason.PRICE_ABOVE_LIMIT,
     Rejection.CLUSTER_SILENT: WaitReason.INVENTORY_STALE,
     Rejection.CLUSTER_DRAINING: WaitReason.SITE_UNDER_MAINTENANCE,
     Rejection.NODE_CORDONED: WaitReason.SITE_UNDER_MAINTENANCE,
+    Rejection.RESERVED: WaitReason.RESERVED_FOR_LARGER_REQUEST,
 }
-_TELLING_ORDER = (
+_TELLING_ORDER: Final = (
+    WaitReason.RESERVED_FOR_LARGER_REQUEST,
     WaitReason.WAITING_FOR_CAPACITY,
     WaitReason.INVENTORY_STALE,
     WaitReason.SITE_UNDER_MAINTENANCE,

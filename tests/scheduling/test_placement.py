@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marketplace.scheduling.placement import Rejection, Request, Stock, Terms, WaitReason, choose
+from marketplace.scheduling.placement import Choice, Request, Terms, WaitReason
+from marketplace.scheduling.placement import choose as choose_in
+from marketplace.scheduling.stock import Rejection, Remainder, Stock, StockView
 
 pytestmark = pytest.mark.unit
 
@@ -47,16 +49,18 @@ def request(devices: int = 2, **changes: object) -> Request:
     return replace(Request(instance_id=UUID(int=1), devices=devices, terms={OFFER: TERMS}), **changes)  # type: ignore[arg-type]
 
 
+def choose(*, request: Request, stocks: list[Stock]) -> Choice:
+    """By the tightest hole."""
+    return choose_in(request=request, view=StockView(stocks))
+
+
 def test_the_smallest_hole_that_fits_is_taken() -> None:
     """Whole nodes stay whole while smaller holes serve; the others are told as worse fits."""
     choice = choose(request=request(2), stocks=[stock(1, free=8), stock(2, free=3), stock(3, free=2)])
     assert choice.placement is not None
-    assert choice.placement.stock.node == "node-3"
-    assert (choice.placement.devices, choice.placement.cpu_millis, choice.placement.memory_mib) == (2, 32_000, 200_000)
-    assert [(item.stock.node, item.rejection) for item in choice.rejected] == [
-        ("node-2", Rejection.WORSE_FIT),
-        ("node-1", Rejection.WORSE_FIT),
-    ]
+    assert choice.placement.node == "node-3"
+    assert choice.placement.need == Remainder(2, 32_000, 200_000)
+    assert [(item.nodes, item.rejection) for item in choice.rejected] == [(("node-1", "node-2"), Rejection.WORSE_FIT)]
 
 
 def test_a_cheaper_offer_comes_before_a_better_fit() -> None:
@@ -67,7 +71,7 @@ def test_a_cheaper_offer_comes_before_a_better_fit() -> None:
         stocks=[stock(1, free=2), stock(2, free=8, offer_id=cheap.offer_id)],
     )
     assert choice.placement is not None
-    assert choice.placement.stock.node == "node-2"
+    assert choice.placement.node == "node-2"
 
 
 @pytest.mark.parametrize(
@@ -135,7 +139,7 @@ def test_placement_agrees_with_an_independent_oracle(stocks: list[Stock], device
     choice = choose(request=request(devices, forbidden=forbidden), stocks=stocks)
     assert (choice.placement is not None) == bool(fitting)
     if choice.placement is not None:
-        assert choice.placement.stock.stock_id in fitting
-        assert len(choice.rejected) == len(stocks) - 1
+        assert choice.placement.stock_id in fitting
+        assert sum(item.node_count for item in choice.rejected) == len(stocks) - 1
         reverse = choose(request=request(devices, forbidden=forbidden), stocks=list(reversed(stocks)))
         assert reverse.placement == choice.placement

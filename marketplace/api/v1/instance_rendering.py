@@ -1,7 +1,7 @@
 """Instances, decisions, diagnoses and usage as JSON."""
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from billing.models import UsageInterval
 from marketplace.api.rendering import instant, public
@@ -12,6 +12,8 @@ from marketplace.instances.texts import explain_condition, explain_reason
 from marketplace.journeys.diagnose import Diagnosis
 from marketplace.kernel.money import CURRENCY, won_text_from_micros
 from marketplace.sovereignty.texts import explain_refusal
+
+PRIORITIES: Final = {-1: "low", 0: "normal", 1: "high"}
 
 
 def render_instance(row: InstanceSummary) -> dict[str, Any]:
@@ -43,6 +45,7 @@ def render_instance(row: InstanceSummary) -> dict[str, Any]:
         ],
         "currency": CURRENCY,
         "conditions": [_condition(kind, body) for kind, body in sorted(row.conditions.items())],
+        "priority": PRIORITIES[row.priority],
         "max_duration_s": row.max_duration_s,
         "max_wait_s": row.max_wait_s,
         "attempt": row.attempt,
@@ -169,6 +172,6 @@ def render_diagnosis(found: Diagnosis) -> dict[str, Any]:
             for finding in found.findings
         ],
         "queue_position": found.queue_position,
-        "eta": {"p50": None, "p90": None},
+        "eta": {"p50": instant(found.start_p50_at), "p90": instant(found.start_p90_at)},
         "charged_while_queued": False,
     }

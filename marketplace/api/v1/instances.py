@@ -22,6 +22,7 @@ from marketplace.api.parsing import (
 )
 from marketplace.api.schema import problems
 from marketplace.api.v1.instance_rendering import (
+    PRIORITIES,
     render_decision,
     render_diagnosis,
     render_instance,
@@ -66,6 +67,11 @@ class RentBody(StrictSerializer):
     max_price = WonField(required=False, allow_null=True, help_text="Won per device-hour, VAT apart.")
     max_duration_s = StrictInteger(required=False, allow_null=True)
     max_wait_s = StrictInteger(required=False, allow_null=True)
+    priority = serializers.ChoiceField(
+        choices=list(PRIORITIES.values()),
+        default="normal",
+        help_text="Among your organization's own waiting requests; it gains nothing over other organizations.",
+    )
 
 
 class ActionBody(StrictSerializer):
@@ -313,5 +319,6 @@ def _rent_request(body: dict[str, Any]) -> RentRequest:
         max_price_micros=body.get("max_price"),
         max_duration_s=body.get("max_duration_s"),
         max_wait_s=body.get("max_wait_s"),
+        priority=next(value for value, name in PRIORITIES.items() if name == body["priority"]),
     )
     return RentRequest(project_id=body["project"], spec=spec, price_version_ids=body["price_versions"])

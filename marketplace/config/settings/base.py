@@ -206,6 +206,7 @@ BASE_URL = ENVIRONMENT.base_url
 BROKER_URL = ENVIRONMENT.broker_url
 CLUSTER_SILENCE = timedelta(seconds=ENVIRONMENT.cluster_silence_s)
 UNSCHEDULABLE_AFTER = timedelta(seconds=ENVIRONMENT.unschedulable_s)
+FAIR_SHARE_HALF_LIFE_S = ENVIRONMENT.fair_share_half_life_s
 ATTEMPTS_MAX = ENVIRONMENT.attempts_max
 
 UNFOLD: dict[str, Any] = {

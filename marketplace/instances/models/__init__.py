@@ -3,6 +3,7 @@
 from marketplace.instances.models.allocation import Allocation
 from marketplace.instances.models.instance import Instance, InstanceKind, InstanceTerm
 from marketplace.instances.models.placement_decision import DecisionOutcome, PlacementDecision
+from marketplace.instances.models.start_estimate import StartEstimate
 from marketplace.instances.models.transition import Transition
 
 __all__ = [
@@ -12,5 +13,6 @@ __all__ = [
     "InstanceKind",
     "InstanceTerm",
     "PlacementDecision",
+    "StartEstimate",
     "Transition",
 ]

@@ -40,6 +40,9 @@ class Allocation(models.Model):
             ),
             models.UniqueConstraint(fields=["instance", "attempt", "rank"], name="instances_allocation_attempt"),
         ]
+        indexes = [
+            models.Index(fields=["released_at"], name="instances_allocation_released"),
+        ]
 
     def __str__(self) -> str:
         """Devices."""

@@ -32,6 +32,10 @@ class Instance(models.Model):
         image: OCI reference; `command` and `environment` are passed as plain strings and never become structure.
         max_price_micros: Highest acceptable price per device-hour, VAT apart; null = any quoted.
         max_wait_s: Longest acceptable time in the queue; 0 ends it at the first pass; null = no limit.
+        priority: −1 low, 0 normal, 1 high; compared only with the tenant's own requests.
+        reserved_since: Since when devices are kept for it while it waits.
+        queue_position: Place among queued instances as the admitter last looked at them, 1 = next.
+        start_p50_at, start_p90_at: When it will probably, and almost certainly, start; null = nobody can tell.
         attempt: Placements so far; part of the pod's name.
         started_at: When the current or last run began to be metered.
         stop_accepted_at: When the current stop or end was accepted; the meter ends no later.
@@ -56,6 +60,11 @@ class Instance(models.Model):
     max_price_micros = models.BigIntegerField(null=True)
     max_duration_s = models.PositiveIntegerField(null=True)
     max_wait_s = models.PositiveIntegerField(null=True)
+    priority = models.SmallIntegerField(default=0)
+    reserved_since = models.DateTimeField(null=True)
+    queue_position = models.PositiveIntegerField(null=True)
+    start_p50_at = models.DateTimeField(null=True)
+    start_p90_at = models.DateTimeField(null=True)
     goal = models.CharField(max_length=4, choices=[(goal.value, goal.name) for goal in Goal], default=Goal.RUN.value)
     state = models.CharField(
         max_length=12, choices=[(state.value, state.name) for state in State], default=State.QUEUED.value
@@ -80,6 +89,7 @@ class Instance(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["tenant", "id"], name="instances_instance_tenant_id"),
             models.CheckConstraint(condition=Q(devices__gte=1), name="instances_instance_devices"),
+            models.CheckConstraint(condition=Q(priority__range=(-1, 1)), name="instances_instance_priority"),
         ]
         indexes = [
             models.Index(fields=["tenant", "-id"], name="instances_by_tenant"),

@@ -11,7 +11,12 @@ from marketplace.instances.operations.asking import (
     resume,
     want_stop_or_end,
 )
-from marketplace.instances.operations.moving import MoveNotAllowed, condition, lock_instance
+from marketplace.instances.operations.moving import (
+    MoveNotAllowed,
+    condition,
+    lock_instance,
+    lock_queued_instances,
+)
 from marketplace.instances.operations.observing import (
     OVERDUE_PER_SWEEP_MAX,
     begin_stopping,
@@ -19,27 +24,43 @@ from marketplace.instances.operations.observing import (
     record_started,
     stop_overdue,
 )
-from marketplace.instances.operations.placing import allocate, give_up_waiting, record_decision, record_waiting
+from marketplace.instances.operations.placing import (
+    DecisionRecord,
+    Forecast,
+    Promise,
+    WaitNews,
+    allocate_many,
+    give_up_waiting,
+    record_decisions,
+    record_forecasts,
+    record_waiting_many,
+)
 from marketplace.instances.operations.renting import AgreedTerm, InstanceSpec, create_instance
 
 __all__ = [
     "OVERDUE_PER_SWEEP_MAX",
     "AgreedTerm",
+    "DecisionRecord",
     "DeletionProtected",
+    "Forecast",
     "InstanceSpec",
     "InvalidState",
     "MoveNotAllowed",
-    "allocate",
+    "Promise",
+    "WaitNews",
+    "allocate_many",
     "begin_stopping",
     "change_instance",
     "condition",
     "create_instance",
     "give_up_waiting",
     "lock_instance",
-    "record_decision",
+    "lock_queued_instances",
+    "record_decisions",
+    "record_forecasts",
     "record_gone",
     "record_started",
-    "record_waiting",
+    "record_waiting_many",
     "resume",
     "stop_overdue",
     "want_stop_or_end",

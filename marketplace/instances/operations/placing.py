@@ -1,86 +1,170 @@
 """What the admitter writes: a place, the reason to wait, the decision behind either, the end of waiting."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from marketplace.instances.models import Allocation, DecisionOutcome, Instance, PlacementDecision
-from marketplace.instances.operations.moving import _move, condition, lock_instance
+from django.db import connection
+
+from marketplace.instances.models import Allocation, DecisionOutcome, Instance, PlacementDecision, StartEstimate
+from marketplace.instances.operations.moving import _move, _move_placed, condition, lock_instance
 from marketplace.instances.states import Goal, Reason, State
 from marketplace.quotas.operations import lock_held_quotas, release_quota
 
 
-def allocate(
-    *,
-    instance: Instance,
-    term_id: UUID,
-    stock_id: UUID,
-    cpu_millis: int,
-    memory_mib: int,
-    now: datetime,
-) -> Allocation:
-    """Promise taken devices to a queued instance and send it provisioning.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promise:
+    """Taken devices for a locked, queued instance."""
 
-    The caller has taken the devices (`inventory.stock.take_devices`) and locked the instance in this transaction.
+    instance: Instance
+    term_id: UUID
+    stock_id: UUID
+    cpu_millis: int
+    memory_mib: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitNews:
+    """Why a locked, queued instance waits.
+
+    Attributes:
+        is_reserved: Devices are kept for it.
     """
-    instance.attempt += 1
-    allocation = Allocation.objects.create(
-        tenant_id=instance.tenant_id,
-        instance=instance,
-        attempt=instance.attempt,
-        stock_id=stock_id,
-        term_id=term_id,
-        devices=instance.devices,
-        cpu_millis=cpu_millis,
-        memory_mib=memory_mib,
-        allocated_at=now,
-    )
-    instance.conditions["CapacityAllocated"] = condition(status="True", reason="Allocated", now=now)
-    instance.conditions["PodsReady"] = condition(status="False", reason="Provisioning", now=now)
-    _move(
-        instance, to_state=State.PROVISIONING, trigger="admitter", reason=Reason.PLACED, actor_name="admitter",
-        occurred_at=now, now=now,
-    )  # fmt: skip
-    return allocation
+
+    instance: Instance
+    reason: str
+    facts: Mapping[str, Any]
+    is_reserved: bool
 
 
-def record_waiting(*, instance: Instance, reason: str, facts: Mapping[str, Any], now: datetime) -> bool:
-    """Keep why a queued instance waits, with its numbers; whether the reason is news. The caller has locked the instance."""
-    previous = instance.conditions.get("CapacityAllocated", {})
-    is_news: bool = previous.get("reason") != reason
-    if is_news or previous.get("facts") != dict(facts):
-        instance.conditions["CapacityAllocated"] = condition(status="False", reason=reason, now=now, facts=facts)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionRecord:
+    """A placement decision with everything it was decided on."""
+
+    outcome: DecisionOutcome
+    reason: str
+    inputs: Mapping[str, Any]
+    candidates: Sequence[Mapping[str, Any]]
+    chosen: Mapping[str, Any] | None
+    rule_versions: Sequence[Mapping[str, Any]]
+    certificates: Sequence[Mapping[str, Any]]
+
+
+def allocate_many(*, promises: Sequence[Promise], now: datetime) -> list[Allocation]:
+    """Promise taken devices to queued instances and send them provisioning; the allocations in the same order.
+
+    The caller has taken the devices (`inventory.stock.take_devices`) and locked the instances in this transaction.
+    """
+    for promise in promises:
+        instance = promise.instance
+        instance.attempt += 1
+        instance.conditions["CapacityAllocated"] = condition(status="True", reason="Allocated", now=now)
+        instance.conditions["PodsReady"] = condition(status="False", reason="Provisioning", now=now)
+    allocations = [
+        Allocation(
+            tenant_id=promise.instance.tenant_id,
+            instance=promise.instance,
+            attempt=promise.instance.attempt,
+            stock_id=promise.stock_id,
+            term_id=promise.term_id,
+            devices=promise.instance.devices,
+            cpu_millis=promise.cpu_millis,
+            memory_mib=promise.memory_mib,
+            allocated_at=now,
+        )
+        for promise in promises
+    ]
+    Allocation.objects.bulk_create(allocations)
+    StartEstimate.objects.filter(
+        instance_id__in=[row.instance_id for row in allocations], started_at__isnull=True
+    ).update(started_at=now)
+    _move_placed([promise.instance for promise in promises], now=now)
+    return allocations
+
+
+def record_waiting_many(*, news: Sequence[WaitNews], now: datetime) -> set[UUID]:
+    """Keep why queued instances wait, with the numbers; the instances whose reason is another than before."""
+    changed: set[UUID] = set()
+    for item in news:
+        instance = item.instance
+        if instance.conditions.get("CapacityAllocated", {}).get("reason") != item.reason:
+            changed.add(instance.id)
+        instance.conditions["CapacityAllocated"] = condition(
+            status="False", reason=item.reason, now=now, facts=item.facts
+        )
+        if not item.is_reserved:
+            instance.reserved_since = None
+        elif instance.reserved_since is None:
+            instance.reserved_since = now
         instance.revision += 1
-        instance.save(update_fields=["conditions", "revision"])
-    return is_news
+    Instance.objects.bulk_update([item.instance for item in news], ["conditions", "reserved_since", "revision"])
+    return changed
 
 
-def record_decision(
-    *,
-    instance: Instance,
-    outcome: DecisionOutcome,
-    reason: str,
-    inputs: Mapping[str, Any],
-    candidates: Sequence[Mapping[str, Any]],
-    chosen: Mapping[str, Any] | None,
-    rule_versions: Sequence[Mapping[str, Any]],
-    certificates: Sequence[Mapping[str, Any]],
-    now: datetime,
-) -> PlacementDecision:
-    """Append a placement decision with everything it was decided on."""
-    return PlacementDecision.objects.create(
-        tenant_id=instance.tenant_id,
-        instance=instance,
-        attempt=instance.attempt,
-        outcome=outcome,
-        reason=reason,
-        inputs=dict(inputs),
-        candidates=[dict(candidate) for candidate in candidates],
-        chosen=dict(chosen) if chosen else None,
-        rule_versions=[dict(version) for version in rule_versions],
-        certificates=[dict(certificate) for certificate in certificates],
-        decided_at=now,
+def record_decisions(*, decisions: Sequence[tuple[Instance, DecisionRecord]], now: datetime) -> None:
+    """Append placement decisions."""
+    PlacementDecision.objects.bulk_create(
+        PlacementDecision(
+            tenant_id=instance.tenant_id,
+            instance=instance,
+            attempt=instance.attempt,
+            outcome=record.outcome,
+            reason=record.reason,
+            inputs=dict(record.inputs),
+            candidates=[dict(candidate) for candidate in record.candidates],
+            chosen=dict(record.chosen) if record.chosen else None,
+            rule_versions=[dict(version) for version in record.rule_versions],
+            certificates=[dict(certificate) for certificate in record.certificates],
+            decided_at=now,
+        )
+        for instance, record in decisions
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """Where a waiting instance stands.
+
+    Attributes:
+        attempt: The placement that the wait will end with.
+        position: None when time alone cannot make room for it.
+        p50_at, p90_at: Probable and almost certain start; None = nobody can tell.
+    """
+
+    instance_id: UUID
+    tenant_id: UUID
+    attempt: int
+    position: int | None
+    p50_at: datetime | None
+    p90_at: datetime | None
+
+
+_FORECAST = """
+UPDATE instances_instance SET queue_position = %s, start_p50_at = %s, start_p90_at = %s WHERE id = %s AND state = 'queued'
+"""
+
+
+def record_forecasts(*, forecasts: Sequence[Forecast], now: datetime) -> None:
+    """Keep positions and estimates; the first estimate of a wait is also kept to be scored. Safe to repeat."""
+    with connection.cursor() as cursor:
+        ordered = sorted(forecasts, key=lambda item: item.instance_id)
+        cursor.executemany(_FORECAST, [(item.position, item.p50_at, item.p90_at, item.instance_id) for item in ordered])
+    StartEstimate.objects.bulk_create(
+        (
+            StartEstimate(
+                tenant_id=item.tenant_id,
+                instance_id=item.instance_id,
+                attempt=item.attempt,
+                estimated_at=now,
+                p50_at=item.p50_at,
+                p90_at=item.p90_at,
+            )
+            for item in forecasts
+            if item.p90_at is not None
+        ),
+        ignore_conflicts=True,
     )
 
 

@@ -29,6 +29,7 @@ class InstanceSpec:
     max_price_micros: int | None = None
     max_duration_s: int | None = None
     max_wait_s: int | None = None
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +73,7 @@ def create_instance(
         max_price_micros=spec.max_price_micros,
         max_duration_s=spec.max_duration_s,
         max_wait_s=spec.max_wait_s,
+        priority=spec.priority,
         state_changed_at=now,
         queued_at=now,
         conditions={

@@ -1,0 +1,92 @@
+"""What runs, ran and was asked for over all tenants: what the admitter weighs. Needs a staff actor."""
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import connection
+
+from marketplace.scheduling.fair_share import HALF_LIVES_MAX
+
+DEMAND_WINDOW: Final = timedelta(days=7)
+DEMAND_REQUESTS_MAX: Final = 2_000
+LIFETIME_WINDOW: Final = timedelta(days=90)
+LIFETIMES_MAX: Final = 2_000
+
+_LIVE = """
+SELECT a.stock_id, a.devices, a.cpu_millis, a.memory_mib, coalesce(i.started_at, a.allocated_at), i.max_duration_s,
+    i.state = 'stopping'
+FROM instances_allocation a JOIN instances_instance i ON i.id = a.instance_id
+WHERE a.released_at IS NULL
+"""
+_LIFETIMES = """
+SELECT extract(epoch FROM a.released_at - a.allocated_at)::float8
+FROM instances_allocation a JOIN instances_instance i ON i.id = a.instance_id
+WHERE a.released_at > %s AND i.max_duration_s IS NULL
+ORDER BY a.released_at DESC LIMIT %s
+"""
+_SHAPES = """
+SELECT devices, cpu, memory, accelerators, count(*) FROM (
+    SELECT i.devices, o.cpu_millis_per_device * i.devices AS cpu, o.memory_mib_per_device * i.devices AS memory, i.accelerators
+    FROM instances_instance i
+    CROSS JOIN LATERAL (
+        SELECT offer.cpu_millis_per_device, offer.memory_mib_per_device
+        FROM instances_instanceterm t JOIN inventory_offer offer ON offer.id = t.offer_id
+        WHERE t.instance_id = i.id ORDER BY t.id LIMIT 1
+    ) o
+    WHERE i.created_at > %s ORDER BY i.created_at DESC LIMIT %s
+) asked GROUP BY devices, cpu, memory, accelerators
+"""
+_USED = """
+SELECT a.tenant_id, sum(
+    a.devices * t.price_micros_per_device_hour / 1e6::float8 * (
+        (power(0.5::float8, extract(epoch FROM %(now)s - coalesce(a.released_at, %(now)s))::float8 / %(half_life)s::float8)
+         - power(0.5::float8, extract(epoch FROM %(now)s - a.allocated_at)::float8 / %(half_life)s::float8)) * %(scale)s::float8
+        + %(entry)s::float8 * power(0.5::float8, extract(epoch FROM %(now)s - a.allocated_at)::float8 / %(half_life)s::float8)
+    )
+)
+FROM instances_allocation a JOIN instances_instanceterm t ON t.id = a.term_id
+WHERE (a.released_at IS NULL OR a.released_at > %(since)s) AND a.allocated_at <= %(now)s
+GROUP BY a.tenant_id
+"""
+
+
+def list_live_runs() -> Sequence[tuple[UUID, int, int, int, datetime, int | None, bool]]:
+    """What holds devices: (stock, devices, processors, memory, since, maximum duration, on its way out)."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LIVE)
+        return list(cursor.fetchall())
+
+
+def list_recent_lifetimes(*, now: datetime) -> Sequence[float]:
+    """Seconds for which runs without a maximum duration held devices, of the last 90 days, sorted."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LIFETIMES, [now - LIFETIME_WINDOW, LIFETIMES_MAX])
+        return sorted(row[0] for row in cursor.fetchall())
+
+
+def list_recent_shapes(*, now: datetime) -> Sequence[tuple[tuple[int, int, int], Sequence[str], int]]:
+    """What was asked for in the last week: ((devices, processors, memory), accelerators, how often)."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SHAPES, [now - DEMAND_WINDOW, DEMAND_REQUESTS_MAX])
+        return [((row[0], row[1], row[2]), row[3], row[4]) for row in cursor.fetchall()]
+
+
+def read_decayed_use(*, now: datetime, half_life_s: float, entry_s: float) -> Mapping[UUID, float]:
+    """Each tenant's use in won-weighted device-seconds, halved every `half_life_s`; the same sum as `scheduling.fair_share`.
+
+    Args:
+        entry_s: What each start counts at once.
+    """
+    parameters: dict[str, Any] = {
+        "now": now,
+        "half_life": half_life_s,
+        "scale": half_life_s / math.log(2),
+        "entry": entry_s,
+        "since": now - timedelta(seconds=half_life_s * HALF_LIVES_MAX),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_USED, parameters)
+        return {row[0]: row[1] for row in cursor.fetchall()}

@@ -1,0 +1,182 @@
+"""The queue with everything it is judged by; a number of queries that does not grow with the queue."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from django.conf import settings
+
+from marketplace.instances.history import list_live_runs, list_recent_lifetimes, list_recent_shapes, read_decayed_use
+from marketplace.instances.models import Instance, InstanceTerm
+from marketplace.instances.states import Goal, State
+from marketplace.inventory.models import Offer
+from marketplace.journeys.market_view import MarketFacts, judge_offers, read_market_facts, read_stock
+from marketplace.kernel.actors import system_actor
+from marketplace.scheduling.estimates import Lifetimes
+from marketplace.scheduling.fair_share import ENTRY_S, Waiting
+from marketplace.scheduling.packing import Capacity, DemandPacking, Shape
+from marketplace.scheduling.placement import Request, Terms
+from marketplace.scheduling.queue import Running
+from marketplace.scheduling.stock import Remainder, StockView
+from marketplace.sovereignty.queries import list_requirements_in_force
+from marketplace.sovereignty.rules import Requirements, Verdict
+
+ADMITTER: Final = system_actor("admitter")
+QUEUE_MAX: Final = 2_000
+"""So many queued instances are looked at per pass, oldest first, so that those that fit are found behind those that do not."""
+STOPPING_S: Final = 60.0
+"""What an instance on its way out still takes: grace period and deletion."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Considered:
+    """One queued instance with what it is judged by: every offer on sale that its request names, agreed on or refused."""
+
+    instance: Instance
+    waiting: Waiting
+    offers: tuple[Offer, ...]
+    requirements: tuple[Requirements, ...]
+    verdicts: Mapping[UUID, Verdict]
+
+
+@dataclass(slots=True, kw_only=True)
+class Queue:
+    """What one pass looks at.
+
+    Attributes:
+        used: Decayed use by tenant, in weighted device-seconds.
+        runs: What holds devices now: (stock, need, seconds it ran, seconds until its proven end or None).
+    """
+
+    considered: Sequence[Considered]
+    view: StockView
+    packing: DemandPacking
+    used: Mapping[UUID, float]
+    runs: Sequence["LiveRun"]
+    lifetimes: Lifetimes
+    now_s: float
+    by_id: Mapping[UUID, Considered] = field(default_factory=dict)
+
+    def running(self, *, quantile: float) -> list[Running]:
+        """What holds devices, with its proven end, or else the expected one at the quantile of how long such runs take."""
+        found = []
+        for run in self.runs:
+            left = run.left_s
+            if left is None:
+                left = self.lifetimes.remaining_s(age_s=run.age_s, quantile=quantile)
+            ends_at_s = None if left is None else self.now_s + left
+            found.append(Running(stock_id=run.stock_id, need=run.need, ends_at_s=ends_at_s))
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveRun:
+    """What holds devices now."""
+
+    stock_id: UUID
+    need: Remainder
+    age_s: float
+    left_s: float | None
+
+
+def read_queue(*, now: datetime) -> Queue | None:
+    """The queue and its market; None when nothing waits. Requires an open staff transaction; locks nothing."""
+    rows = Instance.objects.filter(state=State.QUEUED, goal=Goal.RUN).select_related("project")
+    queued = list(rows.order_by("queued_at", "id")[:QUEUE_MAX])
+    if not queued:
+        return None
+    terms: defaultdict[UUID, list[InstanceTerm]] = defaultdict(list)
+    for term in InstanceTerm.objects.filter(instance_id__in=[row.id for row in queued]).select_related("offer"):
+        terms[term.instance_id].append(term)
+    facts = read_market_facts()
+    rules: dict[tuple[str, ...], tuple[Requirements, ...]] = {}
+    considered = []
+    for instance in queued:
+        classes = tuple(instance.project.data_classes)
+        if classes not in rules:
+            rules[classes] = list_requirements_in_force(data_classes=classes, now=now)
+        considered.append(_consider(instance, terms[instance.id], facts, rules[classes], now=now))
+    view = StockView(read_stock(now=now, silence=settings.CLUSTER_SILENCE))
+    return Queue(
+        considered=considered,
+        view=view,
+        packing=_packing(view, now=now),
+        used=read_decayed_use(now=now, half_life_s=settings.FAIR_SHARE_HALF_LIFE_S, entry_s=ENTRY_S),
+        runs=[_live(run, now=now) for run in list_live_runs()],
+        lifetimes=Lifetimes(durations_s=list_recent_lifetimes(now=now)),
+        now_s=now.timestamp(),
+        by_id={item.instance.id: item for item in considered},
+    )
+
+
+def _packing(view: StockView, *, now: datetime) -> DemandPacking:
+    capacity: dict[str, Capacity] = {}
+    for pool in view.pools:
+        known = capacity.get(pool.accelerator, Capacity(0, 0))
+        devices = known.devices + sum(cell.stock.capacity_devices for cell in pool.cells.values())
+        capacity[pool.accelerator] = Capacity(devices, max(known.on_one_node, pool.capacity_max))
+    demand = [
+        Shape(Remainder(*need), frozenset(accelerators))
+        for need, accelerators, count in list_recent_shapes(now=now)
+        for _ in range(count)
+    ]
+    return DemandPacking(capacity=capacity, demand=demand)
+
+
+def _live(run: tuple[UUID, int, int, int, datetime, int | None, bool], *, now: datetime) -> LiveRun:
+    stock_id, devices, cpu_millis, memory_mib, since, max_duration_s, is_stopping = run
+    age_s = (now - since).total_seconds()
+    left_s = None if max_duration_s is None else max(0.0, max_duration_s - age_s)
+    if is_stopping:
+        left_s = STOPPING_S
+    return LiveRun(
+        stock_id=stock_id, need=Remainder(devices, cpu_millis, memory_mib), age_s=max(0.0, age_s), left_s=left_s
+    )
+
+
+def _consider(
+    instance: Instance,
+    terms: Sequence[InstanceTerm],
+    facts: MarketFacts,
+    requirements: tuple[Requirements, ...],
+    *,
+    now: datetime,
+) -> Considered:
+    offers = facts.matching(accelerators=instance.accelerators, offer_ids=instance.offer_ids)
+    verdicts = judge_offers(
+        facts=facts, offers=offers, requirements=requirements, max_duration_s=instance.max_duration_s, now=now
+    )
+    request = Request(
+        instance_id=instance.id,
+        devices=instance.devices,
+        max_price_micros=instance.max_price_micros,
+        forbidden={
+            (offer.site_id, offer.accelerator.code): tuple(r.rule.value for r in verdicts[offer.id].refusals)
+            for offer in offers
+            if not verdicts[offer.id].is_permitted
+        },
+        terms={
+            term.offer_id: Terms(
+                offer_id=term.offer_id,
+                term_id=term.id,
+                price_micros_per_device_hour=term.price_micros_per_device_hour,
+                cpu_millis_per_device=term.offer.cpu_millis_per_device,
+                memory_mib_per_device=term.offer.memory_mib_per_device,
+            )
+            for term in terms
+        },
+    )
+    reserved = instance.reserved_since
+    waiting = Waiting(
+        request=request,
+        tenant_id=instance.tenant_id,
+        queued_at_s=instance.queued_at.timestamp(),
+        priority=instance.priority,
+        weight=min((term.price_micros_per_device_hour for term in terms), default=0) / 1_000_000,
+        max_duration_s=instance.max_duration_s,
+        reserved_since_s=reserved.timestamp() if reserved else None,
+    )
+    return Considered(instance=instance, waiting=waiting, offers=offers, requirements=requirements, verdicts=verdicts)

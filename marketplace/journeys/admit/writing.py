@@ -1,0 +1,127 @@
+"""A batch of decisions into the database: nodes, then instances, are locked in order; the counters have the last word."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from clusters.workloads import NewWorkload, open_workloads
+from marketplace.instances.models import DecisionOutcome, Instance
+from marketplace.instances.operations import (
+    Promise,
+    WaitNews,
+    allocate_many,
+    lock_queued_instances,
+    record_decisions,
+    record_waiting_many,
+)
+from marketplace.inventory.stock import Taking, lock_nodes, take_devices
+from marketplace.journeys.admit.deciding import Decided
+from marketplace.journeys.admit.describing import describe, wait_facts
+from marketplace.kernel.hints import hint
+
+
+def place(batch: Sequence[Decided], *, now: datetime) -> int:
+    """Promise the devices of a batch; how many instances were placed.
+
+    One that somebody stopped meanwhile, or whose devices are gone, is left as it is; the next pass sees it anew.
+
+    Requires an open staff transaction. Locks nodes, then instances, each by id.
+    """
+    lock_nodes(stock_ids=[place.stock_id for item in batch for place in item.looked.placements])
+    locked = lock_queued_instances(instance_ids=[item.considered.instance.id for item in batch])
+    wanted = [item for item in batch if item.considered.instance.id in locked]
+    taken = take_devices(takings=[_taking(item) for item in wanted])
+    promised: list[tuple[Instance, Decided]] = []
+    for item, is_taken in zip(wanted, taken, strict=True):
+        if is_taken:
+            promised.append((locked[item.considered.instance.id], item))
+        else:
+            hint("instance.queued", item.considered.instance.id)
+    if not promised:
+        return 0
+    allocations = allocate_many(promises=[_promise(instance, item) for instance, item in promised], now=now)
+    open_workloads(
+        workloads=[
+            NewWorkload(allocation=allocation, project_id=instance.project_id, cluster_id=_cluster(item))
+            for (instance, item), allocation in zip(promised, allocations, strict=True)
+        ],
+        now=now,
+    )
+    record_decisions(
+        decisions=[
+            (instance, describe(item, outcome=DecisionOutcome.PLACED, reason="Allocated"))
+            for instance, item in promised
+        ],
+        now=now,
+    )
+    return len(promised)
+
+
+def record_waits(batch: Sequence[Decided], *, now: datetime) -> None:
+    """Keep why each of a batch waits, where that is news; a new reason also becomes a decision.
+
+    Requires an open staff transaction. Locks the instances with news, by id.
+    """
+    news = [item for item in batch if _is_news(item)]
+    if not news:
+        return
+    locked = lock_queued_instances(instance_ids=[item.considered.instance.id for item in news])
+    present = [(locked[item.considered.instance.id], item) for item in news if item.considered.instance.id in locked]
+    changed = record_waiting_many(
+        news=[
+            WaitNews(
+                instance=instance,
+                reason=_reason(item),
+                facts=wait_facts(item),
+                is_reserved=item.looked.reservation is not None,
+            )
+            for instance, item in present
+        ],
+        now=now,
+    )
+    record_decisions(
+        decisions=[
+            (instance, describe(item, outcome=DecisionOutcome.WAITING, reason=_reason(item)))
+            for instance, item in present
+            if instance.id in changed
+        ],
+        now=now,
+    )
+
+
+def _taking(item: Decided) -> Taking:
+    placement = item.looked.placements[0]
+    return Taking(
+        stock_id=placement.stock_id,
+        node_id=placement.node_id,
+        devices=placement.need.devices,
+        cpu_millis=placement.need.cpu_millis,
+        memory_mib=placement.need.memory_mib,
+    )
+
+
+def _promise(instance: Instance, item: Decided) -> Promise:
+    placement = item.looked.placements[0]
+    return Promise(
+        instance=instance,
+        term_id=placement.terms.term_id,
+        stock_id=placement.stock_id,
+        cpu_millis=placement.need.cpu_millis,
+        memory_mib=placement.need.memory_mib,
+    )
+
+
+def _cluster(item: Decided) -> UUID:
+    return item.looked.placements[0].cluster_id
+
+
+def _reason(item: Decided) -> str:
+    reason = item.looked.choice.wait_reason
+    return reason.value if reason else ""
+
+
+def _is_news(item: Decided) -> bool:
+    instance = item.considered.instance
+    known = instance.conditions.get("CapacityAllocated", {})
+    is_told = known.get("reason") == _reason(item) and known.get("facts") == dict(wait_facts(item))
+    return not is_told or (item.looked.reservation is not None) != (instance.reserved_since is not None)
