@@ -7,6 +7,7 @@ from marketplace.portal.views import catalogue, developer, home, instances, mone
 app_name = "portal"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
+    path("notices/<str:notice_id>/hide", home.hide_notice, name="notice-hide"),
     path("sign-in", session.sign_in, name="sign-in"),
     path("sign-out", session.sign_out, name="sign-out"),
     path("language", session.choose_language, name="language"),

@@ -13,6 +13,8 @@ from marketplace.accounts.operations import create_user
 from marketplace.instances.models import Instance
 from marketplace.kernel import ids
 from marketplace.kernel.actors import as_actor
+from marketplace.kernel.models import Severity
+from marketplace.kernel.notices import raise_notice
 from marketplace.tenants.models import Role
 from marketplace.tenants.operations import add_member
 from tests.market import NOW, STAFF, Renter, add_renter, build_market, rent_as
@@ -183,3 +185,21 @@ def _first_offer() -> Any:
 def _state(instance: Instance) -> str:
     with as_actor(STAFF):
         return str(Instance.objects.values_list("state", flat=True).get(id=instance.id))
+
+
+def test_a_notice_is_shown_to_its_tenant_until_hidden(signed_in: Client, renter: Renter) -> None:
+    """Another tenant's and the operators' notices are never shown, and cannot be hidden."""
+    with as_actor(STAFF):
+        mine, others, operators = (
+            raise_notice(
+                key=f"difference:{name}", code="ledger.difference", severity=Severity.INFO, tenant_id=tenant_id,
+                facts={"what": name, "actual": 1, "expected": 2}, now=NOW,
+            )
+            for name, tenant_id in (("mine", renter.tenant.id), ("others", add_renter().tenant.id), ("operators", None))
+        )  # fmt: skip
+    text = signed_in.get("/").content.decode()
+    assert [name for name in ("mine", "others", "operators") if f"{name} is 1" in text] == ["mine"]
+    for notice in (others, operators):
+        assert signed_in.post(f"/notices/{ids.format_id(prefix='not', value=notice.id)}/hide").status_code == 404
+    assert signed_in.post(f"/notices/{ids.format_id(prefix='not', value=mine.id)}/hide").status_code == 302
+    assert "mine is 1" not in signed_in.get("/").content.decode()

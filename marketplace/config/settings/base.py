@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from csp.constants import NONCE, NONE, SELF
+from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
 
 from marketplace.config.environment import read_environment
@@ -46,6 +47,7 @@ INSTALLED_APPS = [
     "marketplace.journeys",
     "marketplace.api",
     "marketplace.portal",
+    "marketplace.console",
     "marketplace.config",
 ]
 MIDDLEWARE = [
@@ -214,6 +216,9 @@ UNFOLD: dict[str, Any] = {
     "SITE_HEADER": "Ondol",
     "SITE_SUBHEADER": _("Operator console"),
     "SHOW_VIEW_ON_SITE": False,
+    "SIDEBAR": {"show_search": True, "navigation": "marketplace.console.navigation.read_navigation"},
+    "STYLES": [lambda _request: static("console/console.css")],
+    "SCRIPTS": [lambda _request: static("console/console.js")],
     "COLORS": {
         "primary": {
             "50": "oklch(97% .014 254)",

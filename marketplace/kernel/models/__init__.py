@@ -1,7 +1,8 @@
-"""Kernel tables: leases, idempotency records, the audit log."""
+"""Kernel tables: leases, idempotency records, the audit log, notices."""
 
 from marketplace.kernel.models.audit_entry import AuditEntry
 from marketplace.kernel.models.idempotency_record import IdempotencyRecord
 from marketplace.kernel.models.lease import Lease
+from marketplace.kernel.models.notice import Notice, Severity
 
-__all__ = ["AuditEntry", "IdempotencyRecord", "Lease"]
+__all__ = ["AuditEntry", "IdempotencyRecord", "Lease", "Notice", "Severity"]

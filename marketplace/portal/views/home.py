@@ -1,15 +1,20 @@
 """Home: what runs, what it costs, what needs action."""
 
 from django.http import HttpResponse
-from django.views.decorators.http import require_GET
+from django.shortcuts import redirect
+from django.views.decorators.http import require_GET, require_POST
 
 from billing.queries import read_month_to_date
 from marketplace.instances.queries import list_instances
 from marketplace.instances.states import State
-from marketplace.kernel import clock
+from marketplace.journeys.notice_texts import describe_notice
+from marketplace.kernel import clock, ids
+from marketplace.kernel.errors import NotFound
+from marketplace.kernel.notices import acknowledge_notice, list_open_for_member
 from marketplace.portal.page import Page, member_page
 
 RECENT_MAX = 5
+NOTICES_MAX = 20
 
 
 @require_GET
@@ -35,4 +40,17 @@ def home(page: Page) -> HttpResponse:
         burn_micros=burn_micros,
         month=read_month_to_date(actor=page.actor, now=clock.now()) if page.may("usage.read") else None,
         recent=list(list_instances(actor=page.actor)[:RECENT_MAX]),
+        notices=[describe_notice(notice) for notice in list_open_for_member(actor=page.actor)[:NOTICES_MAX]],
     )
+
+
+@require_POST
+@member_page("home")
+def hide_notice(page: Page, notice_id: str) -> HttpResponse:
+    """The member has read it; it comes back if it grows graver."""
+    try:
+        stored = ids.parse_id(prefix="not", text=notice_id)
+    except ids.MalformedId as error:
+        raise NotFound from error
+    acknowledge_notice(actor=page.actor, notice_id=stored, now=clock.now())
+    return redirect("portal:home")

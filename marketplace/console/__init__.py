@@ -1,0 +1,1 @@
+"""The operator's bespoke pages, where work is a flow rather than a record."""

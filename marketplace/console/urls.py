@@ -1,0 +1,11 @@
+"""Routes of the operator's pages."""
+
+from django.urls import URLPattern, URLResolver, path
+
+from marketplace.console.views import overview
+
+app_name = "console"
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("overview", overview.overview, name="overview"),
+    path("notices/<str:notice_id>/acknowledge", overview.acknowledge, name="notice-acknowledge"),
+]

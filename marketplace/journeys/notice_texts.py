@@ -1,0 +1,58 @@
+"""What notices say: one sentence and one remedy per code, in the reader's language.
+
+Each room adds the codes that it raises here, so that all can be read on one page.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from marketplace.kernel.models import Notice
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeText:
+    """A situation and what to do; `%(name)s` fields come from the notice's facts.
+
+    Attributes:
+        route: Name of the portal's or console's page that shows more; "" = none.
+    """
+
+    message: Promise
+    remedy: Promise | str = ""
+    route: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DescribedNotice:
+    """A notice with its words."""
+
+    notice: Notice
+    message: str
+    remedy: str
+    route: str
+
+
+TEXTS: Final[Mapping[str, NoticeText]] = {
+    "ledger.difference": NoticeText(
+        _("The ledger does not add up: %(what)s is %(actual)s, expected %(expected)s."),
+        _("Close no month before the cause is found; `manage.py check_ledger` names the first difference."),
+    ),
+}
+
+
+def describe_notice(notice: Notice) -> DescribedNotice:
+    """Put a notice into words; an unknown code (from a newer version) is shown by its token."""
+    text = TEXTS.get(notice.code)
+    if text is None:
+        return DescribedNotice(notice=notice, message=notice.code, remedy="", route="")
+    message, remedy = str(text.message), str(text.remedy)
+    return DescribedNotice(
+        notice=notice,
+        message=message % notice.facts if notice.facts else message,
+        remedy=remedy % notice.facts if notice.facts and remedy else remedy,
+        route=text.route,
+    )
