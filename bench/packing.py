@@ -1,8 +1,8 @@
 """`python -m bench.packing`: our packing against the published policies on made-up traces of 1,200 nodes and 6,000 devices.
 
 Nothing ends in these replays, so what is compared is how much of the cluster each policy fills and whom it leaves outside. Every
-line is the mean over the seeds; ours stands beside best-fit and fragmentation gradient descent (Weng et al., USENIX ATC 2023), which
-replay the same requests in the same process. Needs neither a database nor a cluster.
+line is the mean over the seeds; ours stands beside best-fit and fragmentation gradient descent (Weng et al., USENIX ATC 2023),
+which replay the same requests in the same process. Needs neither a database nor a cluster.
 """
 
 import argparse
