@@ -5,7 +5,7 @@ were recorded (architecture.md, step 5). A run that crosses the end of a month i
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from django.db import connection
 
 from billing.models import Charge, UsageInterval
 from billing.rating import cut_at_months, month_of, rate
-from marketplace.instances.models import Allocation, Instance, Transition
+from marketplace.instances.models import Allocation, Instance, RankRun, Transition
 from marketplace.instances.states import State
 from marketplace.kernel.clock import seconds_between
 
@@ -81,10 +81,34 @@ def meter_instance(*, instance_id: UUID, now: datetime) -> int:
 
 
 def _meter_run(instance: Instance, run: Run, *, now: datetime) -> int:
+    """Every rank of a gang is metered from the start of the gang to its end, or to the rank's own end."""
+    allocations = Allocation.objects.select_related("term").filter(instance=instance, attempt=run.attempt)
+    ends = _read_rank_ends(instance, run) if instance.nodes > 1 else {}
+    return sum(
+        _meter_rank(instance, allocation, _shorten(run, ends.get(allocation.rank)), now=now)
+        for allocation in allocations.order_by("rank")
+    )
+
+
+def _read_rank_ends(instance: Instance, run: Run) -> dict[int, datetime]:
+    ended = RankRun.objects.filter(instance=instance, attempt=run.attempt, ended_at__isnull=False)
+    return {rank: ended_at for rank, ended_at in ended.values_list("rank", "ended_at") if ended_at is not None}
+
+
+def _shorten(run: Run, rank_end: datetime | None) -> Run:
+    """The run as one rank had it."""
+    if rank_end is None or (run.ended_at is not None and run.ended_at <= rank_end):
+        return run
+    return replace(run, ended_at=rank_end)
+
+
+def _meter_rank(instance: Instance, allocation: Allocation, run: Run, *, now: datetime) -> int:
     existing = {
-        row.sequence: row for row in UsageInterval.objects.filter(opened_by=run.opened_by, superseded_by__isnull=True)
+        row.sequence: row
+        for row in UsageInterval.objects.filter(
+            opened_by=run.opened_by, rank=allocation.rank, superseded_by__isnull=True
+        )
     }
-    allocation = Allocation.objects.select_related("term").get(instance=instance, attempt=run.attempt, rank=0)
     written = 0
     until = run.ended_at or now
     if run.ended_at is not None and run.ended_at <= run.started_at:
@@ -129,6 +153,7 @@ def _open(instance: Instance, allocation: Allocation, run: Run, *, sequence: int
         tenant_id=instance.tenant_id,
         instance=instance,
         term=allocation.term,
+        rank=allocation.rank,
         devices=allocation.devices,
         started_at=start,
         opened_by=run.opened_by,

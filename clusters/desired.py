@@ -16,6 +16,7 @@ Json = dict[str, Any]
 LABEL_INSTALLATION: Final = "ondol.kr/installation"
 LABEL_INSTANCE: Final = "ondol.kr/instance"
 LABEL_ATTEMPT: Final = "ondol.kr/attempt"
+LABEL_RANK: Final = "ondol.kr/rank"
 LABEL_TENANT: Final = "ondol.kr/tenant"
 LABEL_PROJECT: Final = "ondol.kr/project"
 MAIN_CONTAINER: Final = "main"
@@ -34,6 +35,8 @@ class WorkloadSpec:
         node: The allocated node; the pod must go there and nowhere else.
         resource_name: The vendor's extended resource.
         taint_keys: Vendor taints from the catalogue row that the pod may tolerate.
+        gang: What the pods of a gang have in common in their names; "" for a single pod.
+        rank, nodes: Which pod of how many.
     """
 
     installation_id: str
@@ -56,6 +59,9 @@ class WorkloadSpec:
     ssh_public_keys: Sequence[str] = ()
     taint_keys: Sequence[str] = ()
     max_duration_s: int | None = None
+    gang: str = ""
+    rank: int = 0
+    nodes: int = 1
 
 
 def build_namespace(spec: WorkloadSpec) -> Json:
@@ -145,8 +151,57 @@ def build_namespaced(spec: WorkloadSpec) -> list[tuple[str, Json]]:
     ]
 
 
+def build_gang(spec: WorkloadSpec, *, owner_uid: str) -> list[tuple[str, Json]]:
+    """What lets the pods of one gang, and nobody else, find and reach each other: `(path, object)`s.
+
+    They belong to the pod of rank 0, so that the cluster removes them with it.
+
+    Args:
+        owner_uid: Of the pod of rank 0.
+    """
+    metadata = {
+        "name": spec.gang,
+        "namespace": spec.namespace,
+        "labels": {LABEL_INSTALLATION: spec.installation_id, LABEL_INSTANCE: spec.instance_id},
+        "ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": spec.pod_name, "uid": owner_uid}],
+    }
+    members = {LABEL_INSTANCE: spec.instance_id, LABEL_ATTEMPT: str(spec.attempt)}
+    peers = [{"podSelector": {"matchLabels": members}}]
+    return [
+        (
+            f"/api/v1/namespaces/{spec.namespace}/services/{spec.gang}",
+            {
+                "apiVersion": "v1",
+                "kind": "Service",
+                "metadata": metadata,
+                # Ranks look for each other before they are ready.
+                "spec": {"clusterIP": "None", "selector": members, "publishNotReadyAddresses": True},
+            },
+        ),
+        (
+            f"/apis/networking.k8s.io/v1/namespaces/{spec.namespace}/networkpolicies/{spec.gang}",
+            {
+                "apiVersion": "networking.k8s.io/v1",
+                "kind": "NetworkPolicy",
+                "metadata": metadata,
+                "spec": {
+                    "podSelector": {"matchLabels": members},
+                    "policyTypes": ["Ingress", "Egress"],
+                    "ingress": [{"from": peers}],
+                    "egress": [{"to": peers}],
+                },
+            },
+        ),
+    ]
+
+
+def host_of(rank: int) -> str:
+    """The host name of a gang's pod within its service."""
+    return f"rank-{rank}"
+
+
 def build_pod(spec: WorkloadSpec) -> Json:
-    """The pod of one attempt."""
+    """The pod of one attempt, or of one rank of it."""
     amounts = {
         "cpu": f"{spec.cpu_millis}m",
         "memory": f"{spec.memory_mib}Mi",
@@ -163,11 +218,13 @@ def build_pod(spec: WorkloadSpec) -> Json:
                 LABEL_INSTALLATION: spec.installation_id,
                 LABEL_INSTANCE: spec.instance_id,
                 LABEL_ATTEMPT: str(spec.attempt),
+                **({LABEL_RANK: str(spec.rank)} if spec.gang else {}),
                 LABEL_TENANT: spec.tenant_id,
                 LABEL_PROJECT: spec.project_id,
             },
         },
         "spec": {
+            **({"hostname": host_of(spec.rank), "subdomain": spec.gang} if spec.gang else {}),
             "restartPolicy": "Never" if spec.kind == "job" else "Always",
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
@@ -203,6 +260,10 @@ def _main_container(spec: WorkloadSpec, amounts: Mapping[str, str]) -> Json:
     environment = dict(spec.environment or {})
     if spec.ssh_public_keys:
         environment["ONDOL_SSH_PUBLIC_KEYS"] = "\n".join(spec.ssh_public_keys)
+    if spec.gang:
+        environment["ONDOL_RANK"] = str(spec.rank)
+        environment["ONDOL_NODES"] = str(spec.nodes)
+        environment["ONDOL_RANK_0_ADDRESS"] = f"{host_of(0)}.{spec.gang}"
     container: Json = {
         "name": MAIN_CONTAINER,
         "image": spec.image,

@@ -28,13 +28,15 @@ class Wanted:
 
     Attributes:
         is_wanted: The instance is provisioning or running in this attempt and nobody asked to stop.
-        is_running: We have recorded that it runs.
+        is_running: We have recorded that this pod runs.
+        has_ended: We have recorded that this rank of a gang finished while others go on.
         was_applied: We know that the API server accepted the pod once.
     """
 
     is_wanted: bool
     is_running: bool
     was_applied: bool
+    has_ended: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +82,7 @@ def _plan_wanted(
         # Also when it has already ended: the run counts, then its end does.
         return Step.REPORT_STARTED
     if pod.is_terminal:
-        return Step.REPORT_ENDED
+        return Step.WAIT if wanted.has_ended else Step.REPORT_ENDED
     if pod.deletion_asked_at is not None:
         return Step.REPORT_LOST
     waited = now - pod.created_at if pod.created_at is not None else timedelta()

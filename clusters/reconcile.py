@@ -5,7 +5,7 @@ past its claim changes 0 rows. Each pass takes as many steps as it can; what has
 watcher sees it, or at the next resync.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -22,6 +22,7 @@ from clusters.desired import (
     LABEL_INSTALLATION,
     LABEL_INSTANCE,
     WorkloadSpec,
+    build_gang,
     build_namespace,
     build_namespaced,
     build_pod,
@@ -33,7 +34,9 @@ from clusters.models import Workload
 from clusters.observations import PodFacts, Sighting, merge, read_pod, usage_end, usage_start
 from clusters.plan import Observed, Step, Wanted, plan
 from clusters.sightings import read_facts, record_sightings, sight
-from marketplace.instances.operations import begin_stopping, record_gone, record_started
+from clusters.workloads import gang_name_of
+from marketplace.instances.models import RankRun
+from marketplace.instances.operations import begin_stopping, record_gone, record_rank_ended, record_started
 from marketplace.instances.states import Reason, State
 from marketplace.kernel import clock
 from marketplace.kernel.actors import as_actor, system_actor
@@ -47,6 +50,8 @@ RESYNC: Final = timedelta(seconds=30)
 """Without any news a live workload is compared this often; a pod that vanished unseen is noticed within it."""
 STEPS_PER_PASS_MAX: Final = 5
 WORKLOADS_PER_SWEEP_MAX: Final = 200
+RANKS_PER_CALL_MAX: Final = 64
+"""The most nodes that a gang has."""
 IMAGE_AFTER: Final = timedelta(minutes=5)
 """An image that cannot be pulled for so long ends the attempt; registries do come back within minutes."""
 BACKOFF_MAX: Final = timedelta(seconds=60)
@@ -75,17 +80,29 @@ def list_due(*, now: datetime) -> list[UUID]:
         .order_by("due_at")
         .values_list("instance_id", flat=True)[:WORKLOADS_PER_SWEEP_MAX]
     )
-    return list(rows)
+    return list(dict.fromkeys(rows))
 
 
 def reconcile_instance(*, instance_id: UUID, read_clock: Callable[[], datetime] = clock.now) -> list[Step]:
-    """Bring the instance's live workload closer to what is wanted; the steps taken, for tests and logs.
+    """Bring the instance's live workloads, one per rank, closer to what is wanted; the steps taken, for tests and logs.
 
-    Safe to repeat and to run at once in several workers: one has the claim, the others return at once.
+    Safe to repeat and to run at once in several workers: each workload has one claim, and what another has is passed over.
     """
-    claimed = _claim(instance_id=instance_id, now=read_clock())
-    if claimed is None:
-        return []
+    steps: list[Step] = []
+    seen: list[UUID] = []
+    while len(seen) < RANKS_PER_CALL_MAX:
+        claimed = _claim(instance_id=instance_id, without=seen, now=read_clock())
+        if claimed is None:
+            break
+        seen.append(claimed.workload.id)
+        steps.extend(_work(claimed, read_clock))
+        if claimed.spec.nodes == 1:
+            break
+    return steps
+
+
+def _work(claimed: Claimed, read_clock: Callable[[], datetime]) -> list[Step]:
+    """Take as many steps as one claimed workload can now."""
     steps: list[Step] = []
     try:
         while len(steps) < STEPS_PER_PASS_MAX:
@@ -101,7 +118,7 @@ def reconcile_instance(*, instance_id: UUID, read_clock: Callable[[], datetime] 
     return steps
 
 
-def _claim(*, instance_id: UUID, now: datetime) -> Claimed | None:
+def _claim(*, instance_id: UUID, without: Sequence[UUID], now: datetime) -> Claimed | None:
     with as_actor(ACTOR):
         workload = (
             Workload.objects.select_for_update(no_key=True, skip_locked=True, of=("self",))
@@ -115,7 +132,8 @@ def _claim(*, instance_id: UUID, now: datetime) -> Claimed | None:
             .filter(
                 Q(claimed_until__isnull=True) | Q(claimed_until__lte=now), instance_id=instance_id, gone_at__isnull=True
             )
-            .order_by("created_at")
+            .exclude(id__in=without)
+            .order_by("allocation__rank", "created_at")
             .first()
         )
         if workload is None or connections.is_open(connection=workload.cluster.connection, now=now):
@@ -149,6 +167,9 @@ def _spec(workload: Workload) -> WorkloadSpec:
         ssh_public_keys=instance.ssh_public_keys,
         taint_keys=allocation.stock.accelerator.taint_keys,
         max_duration_s=instance.max_duration_s,
+        gang=gang_name_of(instance_id=instance.id, attempt=allocation.attempt) if instance.nodes > 1 else "",
+        rank=allocation.rank,
+        nodes=instance.nodes,
     )
 
 
@@ -161,13 +182,15 @@ def _pass(claimed: Claimed, *, now: datetime) -> Step:
             record_sightings(cluster_id=workload.cluster_id, sightings=[(workload.instance_id, sighting)])
         workload.instance.refresh_from_db()
         known = read_facts(cluster_id=workload.cluster_id, pod_name=workload.pod_name)
+        rank_run = _read_rank_run(claimed) if claimed.spec.nodes > 1 else None
     if sighting is not None and observed.pod is not None:
         observed = Observed(pod=merge(known.get(observed.pod.uid, observed.pod), observed.pod))
     state = workload.instance.state
     is_current = workload.instance.attempt == claimed.spec.attempt
     wanted = Wanted(
         is_wanted=is_current and state in (State.PROVISIONING, State.RUNNING),
-        is_running=state == State.RUNNING,
+        is_running=state == State.RUNNING or rank_run is not None,
+        has_ended=rank_run is not None and rank_run.ended_at is not None,
         was_applied=workload.applied_at is not None or bool(known),
     )
     step = plan(
@@ -179,6 +202,12 @@ def _pass(claimed: Claimed, *, now: datetime) -> Step:
     )
     _take(claimed, step, observed, known, now=now)
     return step
+
+
+def _read_rank_run(claimed: Claimed) -> RankRun | None:
+    return RankRun.objects.filter(
+        instance_id=claimed.workload.instance_id, attempt=claimed.spec.attempt, rank=claimed.spec.rank
+    ).first()
 
 
 def _observe(claimed: Claimed) -> tuple[Observed, Sighting | None]:
@@ -238,6 +267,9 @@ def _apply(claimed: Claimed, *, now: datetime) -> None:
                 client.apply(path, body)
             _known_namespaces.add(key)
         pod = client.apply(_pod_path(spec), build_pod(spec))
+        if spec.gang and spec.rank == 0:
+            for path, body in build_gang(spec, owner_uid=pod["metadata"]["uid"]):
+                client.apply(path, body)
     except KubeNotFound:
         _known_namespaces.discard(key)
         raise
@@ -281,11 +313,23 @@ def _report(claimed: Claimed, step: Step, facts: PodFacts | None, *, now: dateti
                     attempt=attempt,
                     started_at=started,
                     reported_at=facts.started_at,
+                    rank=claimed.spec.rank,
                     now=now,
                 )
         return
     reason, detail = _ending(step, facts)
     end = usage_end(facts=facts, observed_at=now) if facts is not None else clock.floor_to_second(now)
+    if reason is Reason.COMPLETED and claimed.spec.nodes > 1:
+        with as_actor(ACTOR):
+            record_rank_ended(
+                instance_id=workload.instance_id,
+                attempt=attempt,
+                rank=claimed.spec.rank,
+                ended_at=end,
+                reported_at=facts.finished_at if facts else None,
+                now=now,
+            )
+        return
     started_at = workload.instance.started_at
     if workload.instance.state == State.RUNNING and started_at is not None:
         end = max(end, started_at)
@@ -325,7 +369,9 @@ def _ending(step: Step, facts: PodFacts | None) -> tuple[Reason, str]:
 
 def _report_gone(claimed: Claimed, *, now: datetime) -> None:
     with as_actor(ACTOR):
-        record_gone(instance_id=claimed.workload.instance_id, attempt=claimed.spec.attempt, now=now)
+        record_gone(
+            instance_id=claimed.workload.instance_id, attempt=claimed.spec.attempt, rank=claimed.spec.rank, now=now
+        )
         _mine(claimed).update(gone_at=now, due_at=None, claimed_until=None, failures=0, last_error="")
 
 

@@ -28,8 +28,9 @@ WHERE a.released_at > %s AND i.max_duration_s IS NULL
 ORDER BY a.released_at DESC LIMIT %s
 """
 _SHAPES = """
-SELECT devices, cpu, memory, accelerators, count(*) FROM (
-    SELECT i.devices, o.cpu_millis_per_device * i.devices AS cpu, o.memory_mib_per_device * i.devices AS memory, i.accelerators
+SELECT devices, cpu, memory, accelerators, sum(nodes)::int FROM (
+    SELECT i.devices, i.nodes, o.cpu_millis_per_device * i.devices AS cpu, o.memory_mib_per_device * i.devices AS memory,
+        i.accelerators
     FROM instances_instance i
     CROSS JOIN LATERAL (
         SELECT offer.cpu_millis_per_device, offer.memory_mib_per_device

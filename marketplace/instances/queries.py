@@ -35,6 +35,7 @@ class Place(NamedTuple):
     """Where the newest attempt's devices are or were, and their price.
 
     Attributes:
+        node: Of rank 0; `nodes` of every rank in order.
         is_held: The devices are still promised to the instance.
     """
 
@@ -43,6 +44,7 @@ class Place(NamedTuple):
     node: str
     is_held: bool
     price_micros_per_device_hour: int
+    nodes: list[str]
 
 
 class InstanceSummary(NamedTuple):
@@ -57,6 +59,7 @@ class InstanceSummary(NamedTuple):
     goal: str
     accelerators: list[str]
     devices: int
+    nodes: int
     image: str
     conditions: dict[str, dict[str, Any]]
     priority: int
@@ -75,7 +78,7 @@ class InstanceSummary(NamedTuple):
 
 
 _SUMMARY: Final = """
-SELECT i.id, i.name, i.project_id, i.kind, i.state, i.state_reason, i.goal, i.accelerators, i.devices, i.image,
+SELECT i.id, i.name, i.project_id, i.kind, i.state, i.state_reason, i.goal, i.accelerators, i.devices, i.nodes, i.image,
     i.conditions::text, i.priority, i.max_duration_s, i.max_wait_s, i.attempt, i.is_deletion_protected, i.created_by_name,
     i.created_at, i.queued_at, i.started_at, i.ended_at, i.revision,
     (
@@ -84,11 +87,18 @@ SELECT i.id, i.name, i.project_id, i.kind, i.state, i.state_reason, i.goal, i.ac
         )::text
         FROM instances_instanceterm t WHERE t.instance_id = i.id
     ),
-    place.site, place.cluster, place.node, place.is_held, place.price
+    place.site, place.cluster, place.node, place.is_held, place.price, place.nodes
 FROM instances_instance i
 LEFT JOIN LATERAL (
     SELECT site.code AS site, cluster.name AS cluster, node.name AS node, a.released_at IS NULL AS is_held,
-        term.price_micros_per_device_hour AS price
+        term.price_micros_per_device_hour AS price,
+        CASE WHEN i.nodes = 1 THEN ARRAY[node.name] ELSE (
+            SELECT array_agg(peer.name ORDER BY other.rank)
+            FROM instances_allocation other
+            JOIN inventory_nodestock held ON held.id = other.stock_id
+            JOIN inventory_node peer ON peer.id = held.node_id
+            WHERE other.instance_id = i.id AND other.attempt = a.attempt
+        ) END AS nodes
     FROM instances_allocation a
     JOIN instances_instanceterm term ON term.id = a.term_id
     JOIN inventory_nodestock stock ON stock.id = a.stock_id
@@ -146,10 +156,10 @@ def _or_none(project_ids: frozenset[UUID] | None) -> list[UUID] | None:
 def _summary(row: tuple[Any, ...]) -> InstanceSummary:
     terms = [
         AgreedPrice(UUID(offer), UUID(version), price, mode)
-        for offer, version, price, mode in orjson.loads(row[22] or "[]")
+        for offer, version, price, mode in orjson.loads(row[23] or "[]")
     ]
-    place = Place(*row[23:]) if row[23] is not None else None
-    return InstanceSummary._make((*row[:10], orjson.loads(row[10]), *row[11:22], tuple(terms), place))
+    place = Place(*row[24:]) if row[24] is not None else None
+    return InstanceSummary._make((*row[:11], orjson.loads(row[11]), *row[12:23], tuple(terms), place))
 
 
 def get_summary(*, actor: Actor, instance_id: UUID) -> InstanceSummary:
@@ -189,10 +199,10 @@ def list_decisions(*, actor: Actor, instance_id: UUID) -> QuerySet[PlacementDeci
 
 
 def find_live_allocation(*, actor: Actor, instance_id: UUID) -> Allocation | None:
-    """Devices promised now, with node, cluster, site, offer and price; None while none are."""
+    """Devices promised now to rank 0, with node, cluster, site, offer and price; None while none are."""
     visible = list_instances(actor=actor).filter(id=instance_id).values("id")
     return (
-        Allocation.objects.filter(instance_id__in=visible, released_at__isnull=True)
+        Allocation.objects.filter(instance_id__in=visible, released_at__isnull=True, rank=0)
         .select_related("stock__node__cluster__site", "stock__accelerator", "term__offer", "term__seller")
         .first()
     )

@@ -5,11 +5,12 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 
 from marketplace.inventory.models import (
     Accelerator,
     Certification,
+    NodeStock,
     Offer,
     OfferStatus,
     SellingTerm,
@@ -83,3 +84,16 @@ def read_selling_terms(*, provider_ids: Iterable[UUID], now: datetime) -> Mappin
         effective_from__lte=now,
     )
     return {row.provider_id: row for row in rows}
+
+
+def count_nodes_of_largest_cluster(*, offer_ids: Iterable[UUID], devices: int) -> int:
+    """The most nodes with at least so many devices that one cluster has for one of the offers, whatever is free; one query."""
+    rows = NodeStock.objects.filter(
+        node__removed_at__isnull=True,
+        capacity_devices__gte=devices,
+        accelerator__offers__id__in=list(offer_ids),
+        accelerator__offers__site_id=F("node__cluster__site_id"),
+    )
+    counted = rows.values("node__cluster_id", "accelerator__offers__id").annotate(nodes=Count("id")).order_by("-nodes")
+    found = counted.values_list("nodes", flat=True).first()
+    return found or 0

@@ -69,27 +69,39 @@ class ObservedNode:
     stock: Mapping[UUID, tuple[int, int, int]]
 
 
-def take_devices(*, takings: Sequence[Taking]) -> list[bool]:
+def take_devices(*, takings: Sequence[Sequence[Taking]]) -> list[bool]:
     """Promise devices, in the given order, as far as they are still free; for each whether it was taken.
 
     The caller has locked the nodes (`lock_nodes`) in this transaction, so what is read here holds until it ends. Locks the
     stock rows.
+
+    Args:
+        takings: For each request what it takes of each node; all of it or nothing.
     """
-    free = _read_free([taking.stock_id for taking in takings])
+    free = _read_free([taking.stock_id for group in takings for taking in group])
     node_left: dict[UUID, tuple[int, int]] = {}
     taken: list[bool] = []
-    for taking in takings:
-        devices, cpu_millis, memory_mib, is_fit = free.get(taking.stock_id, (0, 0, 0, False))
-        cpu_left, memory_left = node_left.get(taking.node_id, (cpu_millis, memory_mib))
-        is_taken = (
-            is_fit and devices >= taking.devices and cpu_left >= taking.cpu_millis and memory_left >= taking.memory_mib
-        )
+    for group in takings:
+        # A gang takes each node once, so that its own takings do not compete.
+        is_taken = all(_fits(taking, free, node_left) for taking in group)
         taken.append(is_taken)
-        if is_taken:
+        for taking in group if is_taken else ():
+            devices, cpu_millis, memory_mib, is_fit = free[taking.stock_id]
+            cpu_left, memory_left = node_left.get(taking.node_id, (cpu_millis, memory_mib))
             free[taking.stock_id] = (devices - taking.devices, cpu_millis, memory_mib, is_fit)
             node_left[taking.node_id] = (cpu_left - taking.cpu_millis, memory_left - taking.memory_mib)
-    _write_taken([taking for taking, is_taken in zip(takings, taken, strict=True) if is_taken])
+    _write_taken([taking for group, is_taken in zip(takings, taken, strict=True) if is_taken for taking in group])
     return taken
+
+
+def _fits(
+    taking: Taking,
+    free: Mapping[UUID, tuple[int, int, int, bool]],
+    node_left: Mapping[UUID, tuple[int, int]],
+) -> bool:
+    devices, cpu_millis, memory_mib, is_fit = free.get(taking.stock_id, (0, 0, 0, False))
+    cpu_left, memory_left = node_left.get(taking.node_id, (cpu_millis, memory_mib))
+    return is_fit and devices >= taking.devices and cpu_left >= taking.cpu_millis and memory_left >= taking.memory_mib
 
 
 def _read_free(stock_ids: Sequence[UUID]) -> dict[UUID, tuple[int, int, int, bool]]:

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from marketplace.inventory.models import Accelerator
-from marketplace.inventory.queries import list_accelerators
+from marketplace.inventory.queries import count_nodes_of_largest_cluster, list_accelerators
 from marketplace.journeys.market_view import MarketView, PricedOffer, read_stock, view_market
 from marketplace.kernel import ids
 from marketplace.kernel.actors import Actor
@@ -34,16 +34,26 @@ class RequestTooLarge(ValidationFailed):
     remedy = _("Ask for fewer devices, or for several instances.")
 
 
+class GangTooLarge(ValidationFailed):
+    """No cluster has so many nodes of the size."""
+
+    code = "gang_too_large"
+    remedy = _("Ask for fewer nodes, for fewer devices on each, or for other accelerators.")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuoteRequest:
     """What is asked about.
 
     Attributes:
+        devices: On each node.
+        nodes: More than 1 is a gang in one cluster.
         accelerators: Codes that would do; empty = any.
     """
 
     project_id: UUID
     devices: int
+    nodes: int = 1
     accelerators: Sequence[str] = ()
     offer_ids: Sequence[UUID] = ()
     max_duration_s: int | None = None
@@ -56,12 +66,13 @@ class QuotedOffer:
     priced: PricedOffer
     verdict: Verdict
     devices: int
+    nodes: int
     choice: Choice
 
     @property
     def price_micros_per_hour(self) -> int:
         """For all devices asked for, per hour, VAT apart."""
-        return self.priced.price_micros_per_device_hour * self.devices
+        return self.priced.price_micros_per_device_hour * self.devices * self.nodes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,13 +98,14 @@ def quote(*, actor: Actor, request: QuoteRequest, now: datetime) -> Quote:
     Raises:
         NotFound: The project is not the actor's.
         Forbidden: The actor may not read offers.
-        AcceleratorUnknown, RequestTooLarge: Nothing on sale could ever match.
+        AcceleratorUnknown, RequestTooLarge, GangTooLarge: Nothing on sale could ever match.
     """
     require_permission(actor=actor, permission="offers.read")
     project = get_project(actor=actor, project_id=request.project_id)
     view = view_matching_market(
         data_classes=project.data_classes,
         devices=request.devices,
+        nodes=request.nodes,
         accelerators=request.accelerators,
         offer_ids=request.offer_ids,
         max_duration_s=request.max_duration_s,
@@ -106,7 +118,8 @@ def quote(*, actor: Actor, request: QuoteRequest, now: datetime) -> Quote:
                 priced=priced,
                 verdict=verdict,
                 devices=request.devices,
-                choice=_could_start(priced, request.devices, stock),
+                nodes=request.nodes,
+                choice=_could_start(priced, request, stock),
             )
             for priced, verdict in view.permitted
         ),
@@ -119,6 +132,7 @@ def view_matching_market(
     *,
     data_classes: Sequence[str],
     devices: int,
+    nodes: int = 1,
     accelerators: Sequence[str],
     offer_ids: Sequence[UUID],
     max_duration_s: int | None,
@@ -129,6 +143,7 @@ def view_matching_market(
     Raises:
         AcceleratorUnknown: A code that the catalogue does not have.
         RequestTooLarge: Every matching offer gives one instance fewer devices; or nothing matching is on sale.
+        GangTooLarge: No cluster has so many nodes of the size; a single node is never looked for.
     """
     known: dict[str, Accelerator] = {accelerator.code: accelerator for accelerator in list_accelerators()}
     unknown = [code for code in accelerators if code not in known]
@@ -152,14 +167,27 @@ def view_matching_market(
     if devices > largest:
         reason = _("%(requested)s devices were asked for; one instance can have at most %(largest)s.")
         raise RequestTooLarge(reason=reason % {"requested": devices, "largest": largest}, pointer="/devices")
+    permitted = tuple(item for item in view.permitted if item[0].offer.devices_max >= devices)
+    if nodes > 1 and permitted:
+        _require_pool(offer_ids=[priced.offer.id for priced, _verdict in permitted], devices=devices, nodes=nodes)
     return MarketView(
-        permitted=tuple(item for item in view.permitted if item[0].offer.devices_max >= devices),
+        permitted=permitted,
         refused=view.refused,
         requirements=view.requirements,
     )
 
 
-def _could_start(priced: PricedOffer, devices: int, stock: StockView) -> Choice:
+def _require_pool(*, offer_ids: Sequence[UUID], devices: int, nodes: int) -> None:
+    largest = count_nodes_of_largest_cluster(offer_ids=offer_ids, devices=devices)
+    if nodes > largest:
+        reason = _(
+            "%(requested)s nodes with %(devices)s devices each were asked for; no cluster has more than %(largest)s."
+        )
+        facts = {"requested": nodes, "devices": devices, "largest": largest}
+        raise GangTooLarge(reason=reason % facts, pointer="/nodes", facts=facts)
+
+
+def _could_start(priced: PricedOffer, asked: QuoteRequest, stock: StockView) -> Choice:
     offer = priced.offer
     terms = Terms(
         offer_id=offer.id,
@@ -168,4 +196,5 @@ def _could_start(priced: PricedOffer, devices: int, stock: StockView) -> Choice:
         cpu_millis_per_device=offer.cpu_millis_per_device,
         memory_mib_per_device=offer.memory_mib_per_device,
     )
-    return choose(request=Request(instance_id=ids.new_id(), devices=devices, terms={offer.id: terms}), view=stock)
+    request = Request(instance_id=ids.new_id(), devices=asked.devices, nodes=asked.nodes, terms={offer.id: terms})
+    return choose(request=request, view=stock)

@@ -26,6 +26,7 @@ from marketplace.sovereignty.texts import explain_refusal
 from marketplace.tenants.access import get_project, require_good_standing, require_permission
 
 DEVICES_MAX: Final = 64
+NODES_MAX: Final = 64
 NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 IMAGE: Final = re.compile(r"[a-z0-9][A-Za-z0-9._:/@-]{0,299}")
 ENVIRONMENT_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
@@ -83,7 +84,8 @@ def rent(*, actor: Actor, request: RentRequest, now: datetime) -> Instance:
     Raises:
         NotFound: The project is not the actor's.
         Forbidden, TenantSuspended: The actor or the organization may not.
-        ValidationFailed: A member that no instance could have, an unknown accelerator, more devices than any offer gives.
+        ValidationFailed: A member that no instance could have, an unknown accelerator, more devices than any offer gives,
+            more nodes than any cluster has.
         DataClassNotAllowed: With every site's reasons; nothing is written.
         PriceChanged, PriceAboveLimit: The terms do not hold.
         QuotaExceeded: Nothing is written.
@@ -98,6 +100,7 @@ def rent(*, actor: Actor, request: RentRequest, now: datetime) -> Instance:
     view = view_matching_market(
         data_classes=project.data_classes,
         devices=spec.devices,
+        nodes=spec.nodes,
         accelerators=spec.accelerators,
         offer_ids=spec.offer_ids,
         max_duration_s=spec.max_duration_s,
@@ -114,7 +117,7 @@ def rent(*, actor: Actor, request: RentRequest, now: datetime) -> Instance:
             user_id=actor.user_id,
             accelerators=frozenset(priced.offer.accelerator.code for priced in agreed),
             kinds=frozenset(priced.offer.accelerator.kind for priced in agreed),
-            devices=spec.devices,
+            devices=spec.total_devices,
         ),
         holder_id=instance_id,
         now=now,
@@ -190,6 +193,7 @@ def check_spec(spec: InstanceSpec) -> None:
     """
     checks = (
         (1 <= spec.devices <= DEVICES_MAX, "/devices", _("devices is a whole number from 1 to 64.")),
+        (1 <= spec.nodes <= NODES_MAX, "/nodes", _("nodes is a whole number from 1 to 64.")),
         (NAME.fullmatch(spec.name), "/name", _("A name has 1 to 63 lower-case letters, digits and inner hyphens.")),
         (spec.kind in InstanceKind.values, "/kind", _("kind is interactive, job or service.")),
         (IMAGE.fullmatch(spec.image), "/image", _("image is an OCI reference of at most 300 characters.")),

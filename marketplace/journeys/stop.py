@@ -57,7 +57,7 @@ def _start(*, actor: Actor, instance_id: UUID, now: datetime) -> Instance:
             user_id=actor.user_id,
             accelerators=frozenset(code for code, _kind in codes_and_kinds),
             kinds=frozenset(kind for _code, kind in codes_and_kinds),
-            devices=instance.devices,
+            devices=instance.total_devices,
         ),
         holder_id=instance.id,
         now=now,

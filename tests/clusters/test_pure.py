@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clusters.desired import WorkloadSpec, build_namespaced, build_pod
+from clusters.desired import WorkloadSpec, build_gang, build_namespaced, build_pod
 from clusters.kube.errors import KubeGarbage
 from clusters.nodes import CatalogueRow, foreign_requests, parse_count, parse_quantity_millis, pod_requests, read_node
 from clusters.observations import PodFacts, Sighting, fold, usage_end, usage_start
@@ -317,3 +317,35 @@ def test_others_requests_count_until_their_pods_end() -> None:
     assert foreign_requests(pods=pods, installation_id="me") == {"n": {"nvidia.com/gpu": 5_000}}
     assert pod_requests(pods[1]) == {"nvidia.com/gpu": 3_000}
     assert parse_count("8") == 8
+
+
+GANG = replace(SPEC, pod_name="ins-1-1-1", gang="ins-1-1", rank=1, nodes=3)
+
+
+def test_the_pods_of_a_gang_know_their_rank_and_find_rank_0_by_name() -> None:
+    pod = build_pod(GANG)
+    environment = {item["name"]: item["value"] for item in pod["spec"]["containers"][0]["env"]}
+    assert environment == {"ONDOL_NODES": "3", "ONDOL_RANK": "1", "ONDOL_RANK_0_ADDRESS": "rank-0.ins-1-1"}
+    assert (pod["spec"]["hostname"], pod["spec"]["subdomain"]) == ("rank-1", "ins-1-1")
+    assert pod["metadata"]["labels"]["ondol.kr/rank"] == "1"
+
+
+def test_a_gang_is_reached_by_itself_alone_and_its_objects_go_with_rank_0() -> None:
+    """The policy's only peers are the pods of the same instance and attempt."""
+    (_service_path, service), (_policy_path, policy) = build_gang(replace(GANG, rank=0), owner_uid="uid-0")
+    members = {"ondol.kr/instance": "ins_1", "ondol.kr/attempt": "1"}
+    assert service["spec"]["selector"] == policy["spec"]["podSelector"]["matchLabels"] == members
+    assert policy["spec"]["ingress"] == [{"from": [{"podSelector": {"matchLabels": members}}]}]
+    assert policy["spec"]["egress"] == [{"to": [{"podSelector": {"matchLabels": members}}]}]
+    assert {item["metadata"]["ownerReferences"][0]["uid"] for item in (service, policy)} == {"uid-0"}
+
+
+def test_a_rank_that_finished_before_the_others_is_left_alone_until_they_are_done() -> None:
+    pod = PodFacts(uid="u", phase="Succeeded", started_at=NOW, finished_at=NOW)
+    wanted = Wanted(is_wanted=True, is_running=True, was_applied=True)
+    after = {"unschedulable_after": timedelta(seconds=30), "image_after": timedelta(minutes=5), "now": NOW}
+    assert plan(wanted=wanted, observed=Observed(pod=pod), **after) is Step.REPORT_ENDED  # type: ignore[arg-type]
+    told = replace(wanted, has_ended=True)
+    assert plan(wanted=told, observed=Observed(pod=pod), **after) is Step.WAIT  # type: ignore[arg-type]
+    over = replace(told, is_wanted=False)
+    assert plan(wanted=over, observed=Observed(pod=pod), **after) is Step.DELETE  # type: ignore[arg-type]

@@ -111,6 +111,7 @@ GOLDEN = {
     ("", "limitranges"): {"create", "get", "patch"},
     ("", "resourcequotas"): {"create", "get", "patch"},
     ("networking.k8s.io", "networkpolicies"): {"create", "get", "patch"},
+    ("", "services"): {"create", "get", "patch"},
     ("", "pods"): {"create", "delete", "get", "list", "patch", "watch"},
     ("", "nodes"): {"get", "list", "watch"},
 }

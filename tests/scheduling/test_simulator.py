@@ -61,6 +61,7 @@ def test_a_large_request_starts_in_time_under_a_stream_of_small_ones() -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1_800)
 def test_a_large_request_starts_in_time_in_nine_of_ten_of_two_hundred_runs() -> None:
     assert sum(starts_in_time(seed) for seed in range(200)) >= 180
 

@@ -31,6 +31,7 @@ def render_instance(row: InstanceSummary) -> dict[str, Any]:
         "allowed_actions": _actions(row.state, row.goal),
         "accelerators": row.accelerators,
         "devices": row.devices,
+        "nodes": row.nodes,
         "image": row.image,
         "place": _place(place),
         "price_per_device_hour": won_text_from_micros(place.price_micros_per_device_hour) if place else None,
@@ -71,6 +72,7 @@ def _place(place: Place | None) -> dict[str, Any] | None:
         "site": place.site,
         "cluster": place.cluster,
         "node": place.node,
+        "nodes": place.nodes,
         "held": "yes" if place.is_held else "no",
     }
 
@@ -108,6 +110,7 @@ def render_usage(row: UsageInterval) -> dict[str, Any]:
     return {
         "id": public("use", row.id),
         "kind": row.kind,
+        "rank": row.rank,
         "devices": row.devices,
         "started_at": instant(row.started_at),
         "ended_at": instant(row.ended_at),

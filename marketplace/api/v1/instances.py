@@ -51,7 +51,8 @@ class RentBody(StrictSerializer):
     name = serializers.CharField(max_length=63)
     kind = serializers.ChoiceField(choices=InstanceKind.choices, default=InstanceKind.INTERACTIVE.value)
     accelerators = serializers.ListField(child=serializers.CharField(max_length=60), max_length=20, default=list)
-    devices = StrictInteger()
+    devices = StrictInteger(help_text="On each node.")
+    nodes = StrictInteger(default=1, help_text="More than 1 is a gang: all nodes of one cluster at once, or none.")
     image = serializers.CharField(max_length=300)
     command = serializers.ListField(
         child=serializers.CharField(max_length=4096, trim_whitespace=False, allow_blank=True),
@@ -311,6 +312,7 @@ def _rent_request(body: dict[str, Any]) -> RentRequest:
         kind=body["kind"],
         accelerators=body["accelerators"],
         devices=body["devices"],
+        nodes=body["nodes"],
         image=body["image"],
         command=body["command"],
         environment=body["environment"],

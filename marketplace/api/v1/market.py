@@ -26,6 +26,7 @@ class QuoteBody(StrictSerializer):
     project = PublicIdField(prefix="prj")
     accelerators = serializers.ListField(child=serializers.CharField(max_length=60), max_length=20, default=list)
     devices = StrictInteger(min_value=1, max_value=64)
+    nodes = StrictInteger(min_value=1, max_value=64, default=1)
     offers = serializers.ListField(child=PublicIdField(prefix="off"), max_length=50, default=list)
     max_duration_s = StrictInteger(min_value=60, max_value=31_622_400, required=False, allow_null=True)
 
@@ -80,6 +81,7 @@ class QuotesView(ResourceView):
         asked = QuoteRequest(
             project_id=body["project"],
             devices=body["devices"],
+            nodes=body["nodes"],
             accelerators=body["accelerators"],
             offer_ids=body["offers"],
             max_duration_s=body.get("max_duration_s"),

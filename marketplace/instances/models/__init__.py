@@ -3,6 +3,7 @@
 from marketplace.instances.models.allocation import Allocation
 from marketplace.instances.models.instance import Instance, InstanceKind, InstanceTerm
 from marketplace.instances.models.placement_decision import DecisionOutcome, PlacementDecision
+from marketplace.instances.models.rank_run import RankRun
 from marketplace.instances.models.start_estimate import StartEstimate
 from marketplace.instances.models.transition import Transition
 
@@ -13,6 +14,7 @@ __all__ = [
     "InstanceKind",
     "InstanceTerm",
     "PlacementDecision",
+    "RankRun",
     "StartEstimate",
     "Transition",
 ]

@@ -28,6 +28,8 @@ class Instance(models.Model):
 
     Attributes:
         accelerators: Accelerator codes that would do, in no order; empty = any of the offers.
+        devices: On each node.
+        nodes: More than 1 is a gang: all nodes of one cluster at once, or none.
         offer_ids: Offers the customer restricted the request to; empty = every permitted one.
         image: OCI reference; `command` and `environment` are passed as plain strings and never become structure.
         max_price_micros: Highest acceptable price per device-hour, VAT apart; null = any quoted.
@@ -52,6 +54,7 @@ class Instance(models.Model):
     kind = models.CharField(max_length=12, choices=InstanceKind, default=InstanceKind.INTERACTIVE)
     accelerators = ArrayField(models.CharField(max_length=60), default=list)
     devices = models.PositiveSmallIntegerField()
+    nodes = models.PositiveSmallIntegerField(default=1)
     offer_ids = ArrayField(models.UUIDField(), default=list)
     image = models.CharField(max_length=300)
     command = ArrayField(models.CharField(max_length=4096), default=list)
@@ -89,6 +92,7 @@ class Instance(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["tenant", "id"], name="instances_instance_tenant_id"),
             models.CheckConstraint(condition=Q(devices__gte=1), name="instances_instance_devices"),
+            models.CheckConstraint(condition=Q(nodes__gte=1), name="instances_instance_nodes"),
             models.CheckConstraint(condition=Q(priority__range=(-1, 1)), name="instances_instance_priority"),
         ]
         indexes = [
@@ -104,6 +108,11 @@ class Instance(models.Model):
     def __str__(self) -> str:
         """The name."""
         return self.name
+
+    @property
+    def total_devices(self) -> int:
+        """On all nodes together."""
+        return self.devices * self.nodes
 
 
 class InstanceTerm(models.Model):

@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import DateTimeField, ExpressionWrapper, F
+from django.db.models import DateTimeField, ExpressionWrapper, F, Value
+from django.db.models.functions import Greatest
 
 from marketplace.instances import states
-from marketplace.instances.models import Allocation, Instance
+from marketplace.instances.models import Allocation, Instance, RankRun
 from marketplace.instances.operations.moving import _move, condition, lock_instance
 from marketplace.instances.states import Goal, Reason, State
 from marketplace.inventory import stock
@@ -21,15 +22,21 @@ from marketplace.quotas.operations import lock_held_quotas, release_quota
 
 
 def record_started(
-    *, instance_id: UUID, attempt: int, started_at: datetime, reported_at: datetime, now: datetime
+    *, instance_id: UUID, attempt: int, started_at: datetime, reported_at: datetime, now: datetime, rank: int = 0
 ) -> bool:
-    """The main container runs since `started_at` (clamped and floored; `reported_at` as the cluster said): the meter starts.
+    """A main container runs since `started_at` (clamped and floored; `reported_at` as the cluster said): the meter starts.
 
-    Safe to repeat; False and nothing written for an older attempt or when it is not provisioning. Locks the instance.
+    A gang runs, and its meter starts, when the last of its ranks does. Safe to repeat; False and nothing written for an older
+    attempt or when it is not provisioning. Locks the instance.
     """
     instance = lock_instance(instance_id=instance_id)
     if instance is None or instance.attempt != attempt or instance.state != State.PROVISIONING:
         return False
+    if instance.nodes > 1:
+        latest = _record_rank_started(instance, rank=rank, started_at=started_at)
+        if latest is None:
+            return True
+        started_at = latest
     instance.started_at = started_at
     instance.conditions["PodsReady"] = condition(status="True", reason="Running", now=now)
     _move(
@@ -37,6 +44,52 @@ def record_started(
         occurred_at=started_at, reported_at=reported_at, now=now, also=("started_at",),
     )  # fmt: skip
     return True
+
+
+def _record_rank_started(instance: Instance, *, rank: int, started_at: datetime) -> datetime | None:
+    """Keep that one rank of a gang runs; the start of the last one when all do, else None."""
+    RankRun.objects.bulk_create(
+        [
+            RankRun(
+                tenant_id=instance.tenant_id,
+                instance=instance,
+                attempt=instance.attempt,
+                rank=rank,
+                started_at=started_at,
+            )
+        ],
+        ignore_conflicts=True,
+    )
+    starts = list(
+        RankRun.objects.filter(instance=instance, attempt=instance.attempt).values_list("started_at", flat=True)
+    )
+    return max(starts) if len(starts) == instance.nodes else None
+
+
+def record_rank_ended(
+    *, instance_id: UUID, attempt: int, rank: int, ended_at: datetime, reported_at: datetime | None, now: datetime
+) -> bool:
+    """One rank of a gang finished its work; the gang goes on, and has completed when the last of them did.
+
+    The rank's meter ends at `ended_at` (clamped and floored); its devices stay the gang's until the gang is over. Safe to repeat;
+    False and nothing written for an older attempt or when it does not run. Locks the instance.
+    """
+    instance = lock_instance(instance_id=instance_id)
+    if instance is None or instance.attempt != attempt or instance.state not in (State.PROVISIONING, State.RUNNING):
+        return False
+    runs = RankRun.objects.filter(instance=instance, attempt=attempt)
+    runs.filter(rank=rank, ended_at__isnull=True).update(ended_at=Greatest(F("started_at"), Value(ended_at)))
+    ends = list(runs.values_list("ended_at", flat=True))
+    if len(ends) < instance.nodes or None in ends or instance.state != State.RUNNING:
+        return True
+    return begin_stopping(
+        instance_id=instance_id,
+        attempt=attempt,
+        reason=Reason.COMPLETED,
+        occurred_at=max(*(end for end in ends if end is not None), instance.started_at or ended_at),
+        reported_at=reported_at,
+        now=now,
+    )
 
 
 def begin_stopping(
@@ -66,15 +119,17 @@ def begin_stopping(
     return True
 
 
-def record_gone(*, instance_id: UUID, attempt: int, now: datetime) -> State | None:
-    """Every pod of the attempt is gone: give devices back, then stop, end or queue again by what is wanted.
+def record_gone(*, instance_id: UUID, attempt: int, now: datetime, rank: int | None = None) -> State | None:
+    """Pods of the attempt are gone: give their devices back; after the last one stop, end or queue again by what is wanted.
 
-    Safe to repeat; None and nothing written for an older attempt or when it is not stopping. Locks quota rows, node, instance,
-    in this order.
+    Safe to repeat; None for an older attempt, when it is not stopping (nothing is written then), or while other ranks' pods are
+    still there. Locks quota rows, node, instance, in this order.
+
+    Args:
+        rank: The rank whose pod is gone; None = all of them.
     """
-    allocations = list(
-        Allocation.objects.filter(instance_id=instance_id, attempt=attempt, released_at__isnull=True).order_by("rank")
-    )
+    live = Allocation.objects.filter(instance_id=instance_id, attempt=attempt, released_at__isnull=True)
+    allocations = list((live if rank is None else live.filter(rank=rank)).order_by("rank"))
     lock_held_quotas(holder_id=instance_id)
     stock.lock_nodes(stock_ids=[allocation.stock_id for allocation in allocations])
     instance = lock_instance(instance_id=instance_id)
@@ -88,6 +143,8 @@ def record_gone(*, instance_id: UUID, attempt: int, now: datetime) -> State | No
                 cpu_millis=allocation.cpu_millis,
                 memory_mib=allocation.memory_mib,
             )
+    if live.exists():
+        return None
     to_state = states.next_after_gone(
         goal=Goal(instance.goal),
         reason=Reason(instance.state_reason),

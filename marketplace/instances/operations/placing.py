@@ -15,14 +15,26 @@ from marketplace.quotas.operations import lock_held_quotas, release_quota
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Promise:
-    """Taken devices for a locked, queued instance."""
+class PromisedNode:
+    """Taken devices of one node."""
 
-    instance: Instance
     term_id: UUID
     stock_id: UUID
+    devices: int
     cpu_millis: int
     memory_mib: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promise:
+    """Taken devices for a locked, queued instance.
+
+    Attributes:
+        nodes: One per rank, in order; a gang has several.
+    """
+
+    instance: Instance
+    nodes: Sequence[PromisedNode]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +65,7 @@ class DecisionRecord:
 
 
 def allocate_many(*, promises: Sequence[Promise], now: datetime) -> list[Allocation]:
-    """Promise taken devices to queued instances and send them provisioning; the allocations in the same order.
+    """Promise taken devices to queued instances and send them provisioning; the allocations in the same order, rank by rank.
 
     The caller has taken the devices (`inventory.stock.take_devices`) and locked the instances in this transaction.
     """
@@ -67,14 +79,16 @@ def allocate_many(*, promises: Sequence[Promise], now: datetime) -> list[Allocat
             tenant_id=promise.instance.tenant_id,
             instance=promise.instance,
             attempt=promise.instance.attempt,
-            stock_id=promise.stock_id,
-            term_id=promise.term_id,
-            devices=promise.instance.devices,
-            cpu_millis=promise.cpu_millis,
-            memory_mib=promise.memory_mib,
+            rank=rank,
+            stock_id=node.stock_id,
+            term_id=node.term_id,
+            devices=node.devices,
+            cpu_millis=node.cpu_millis,
+            memory_mib=node.memory_mib,
             allocated_at=now,
         )
         for promise in promises
+        for rank, node in enumerate(promise.nodes)
     ]
     Allocation.objects.bulk_create(allocations)
     StartEstimate.objects.filter(

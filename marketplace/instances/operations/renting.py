@@ -15,7 +15,12 @@ from marketplace.kernel.hints import hint
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceSpec:
-    """What a customer asks for; texts are passed on as plain strings and never become structure."""
+    """What a customer asks for; texts are passed on as plain strings and never become structure.
+
+    Attributes:
+        devices: On each node.
+        nodes: More than 1 is a gang: all nodes of one cluster at once, or none.
+    """
 
     name: str
     kind: str
@@ -30,6 +35,12 @@ class InstanceSpec:
     max_duration_s: int | None = None
     max_wait_s: int | None = None
     priority: int = 0
+    nodes: int = 1
+
+    @property
+    def total_devices(self) -> int:
+        """On all nodes together."""
+        return self.devices * self.nodes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +76,7 @@ def create_instance(
         kind=spec.kind,
         accelerators=list(spec.accelerators),
         devices=spec.devices,
+        nodes=spec.nodes,
         offer_ids=list(spec.offer_ids),
         image=spec.image,
         command=list(spec.command),
@@ -103,7 +115,7 @@ def create_instance(
     )
     record_act(
         actor=actor, action="instance.rented", object_type="ins", object_id=instance.id, tenant_id=tenant_id, now=now,
-        changes={"devices": spec.devices, "accelerators": list(spec.accelerators)},
+        changes={"devices": spec.devices, "nodes": spec.nodes, "accelerators": list(spec.accelerators)},
     )  # fmt: skip
     hint("instance.queued", instance.id)
     return instance

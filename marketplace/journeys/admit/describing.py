@@ -1,6 +1,6 @@
 """A placement decision as it is stored: inputs, what was chosen, every candidate that was not and its rule, what it relied on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from marketplace.instances.models import DecisionOutcome
@@ -21,6 +21,7 @@ def describe(decided: Decided, *, outcome: DecisionOutcome, reason: str) -> Deci
         reason=reason,
         inputs={
             "devices": instance.devices,
+            "nodes": instance.nodes,
             "accelerators": instance.accelerators,
             "data_classes": instance.project.data_classes,
             "max_duration_s": instance.max_duration_s,
@@ -29,7 +30,7 @@ def describe(decided: Decided, *, outcome: DecisionOutcome, reason: str) -> Deci
             "offers": [offer.code for offer in item.offers],
         },
         candidates=[*_describe_refused(item), *_describe_rejected(choice)],
-        chosen=_describe_chosen(choice.placement),
+        chosen=_describe_chosen(choice.placements),
         rule_versions=[
             {"data_class": rule.data_class, "version": rule.version, "id": str(rule.rule_id)}
             for rule in item.requirements
@@ -54,10 +55,14 @@ def wait_facts(decided: Decided) -> Mapping[str, Any]:
     return {"requested": decided.considered.instance.devices, "free": max(free, default=0)}
 
 
-def _describe_chosen(placement: Placement | None) -> dict[str, Any] | None:
-    if placement is None:
+def _describe_chosen(placements: Sequence[Placement]) -> dict[str, Any] | None:
+    """The place of rank 0; a gang's other nodes beside it, in order of rank."""
+    if not placements:
         return None
+    placement = placements[0]
+    gang = {"nodes": [item.node for item in placements]} if len(placements) > 1 else {}
     return {
+        **gang,
         "site": placement.site,
         "cluster": placement.cluster,
         "node": placement.node,

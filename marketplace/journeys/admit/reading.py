@@ -152,6 +152,7 @@ def _consider(
     request = Request(
         instance_id=instance.id,
         devices=instance.devices,
+        nodes=instance.nodes,
         max_price_micros=instance.max_price_micros,
         forbidden={
             (offer.site_id, offer.accelerator.code): tuple(r.rule.value for r in verdicts[offer.id].refusals)

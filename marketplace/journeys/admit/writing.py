@@ -8,6 +8,7 @@ from clusters.workloads import NewWorkload, open_workloads
 from marketplace.instances.models import DecisionOutcome, Instance
 from marketplace.instances.operations import (
     Promise,
+    PromisedNode,
     WaitNews,
     allocate_many,
     lock_queued_instances,
@@ -30,7 +31,7 @@ def place(batch: Sequence[Decided], *, now: datetime) -> int:
     lock_nodes(stock_ids=[place.stock_id for item in batch for place in item.looked.placements])
     locked = lock_queued_instances(instance_ids=[item.considered.instance.id for item in batch])
     wanted = [item for item in batch if item.considered.instance.id in locked]
-    taken = take_devices(takings=[_taking(item) for item in wanted])
+    taken = take_devices(takings=[_takings(item) for item in wanted])
     promised: list[tuple[Instance, Decided]] = []
     for item, is_taken in zip(wanted, taken, strict=True):
         if is_taken:
@@ -42,8 +43,10 @@ def place(batch: Sequence[Decided], *, now: datetime) -> int:
     allocations = allocate_many(promises=[_promise(instance, item) for instance, item in promised], now=now)
     open_workloads(
         workloads=[
-            NewWorkload(allocation=allocation, project_id=instance.project_id, cluster_id=_cluster(item))
-            for (instance, item), allocation in zip(promised, allocations, strict=True)
+            NewWorkload(
+                allocation=allocation, nodes=instance.nodes, project_id=instance.project_id, cluster_id=cluster_id
+            )
+            for (instance, cluster_id), allocation in zip(_by_rank(promised), allocations, strict=True)
         ],
         now=now,
     )
@@ -89,30 +92,38 @@ def record_waits(batch: Sequence[Decided], *, now: datetime) -> None:
     )
 
 
-def _taking(item: Decided) -> Taking:
-    placement = item.looked.placements[0]
-    return Taking(
-        stock_id=placement.stock_id,
-        node_id=placement.node_id,
-        devices=placement.need.devices,
-        cpu_millis=placement.need.cpu_millis,
-        memory_mib=placement.need.memory_mib,
-    )
+def _takings(item: Decided) -> list[Taking]:
+    return [
+        Taking(
+            stock_id=placement.stock_id,
+            node_id=placement.node_id,
+            devices=placement.need.devices,
+            cpu_millis=placement.need.cpu_millis,
+            memory_mib=placement.need.memory_mib,
+        )
+        for placement in item.looked.placements
+    ]
 
 
 def _promise(instance: Instance, item: Decided) -> Promise:
-    placement = item.looked.placements[0]
     return Promise(
         instance=instance,
-        term_id=placement.terms.term_id,
-        stock_id=placement.stock_id,
-        cpu_millis=placement.need.cpu_millis,
-        memory_mib=placement.need.memory_mib,
+        nodes=[
+            PromisedNode(
+                term_id=placement.terms.term_id,
+                stock_id=placement.stock_id,
+                devices=placement.need.devices,
+                cpu_millis=placement.need.cpu_millis,
+                memory_mib=placement.need.memory_mib,
+            )
+            for placement in item.looked.placements
+        ],
     )
 
 
-def _cluster(item: Decided) -> UUID:
-    return item.looked.placements[0].cluster_id
+def _by_rank(promised: Sequence[tuple[Instance, Decided]]) -> list[tuple[Instance, UUID]]:
+    """Instance and cluster once per rank, in the order of the allocations."""
+    return [(instance, placement.cluster_id) for instance, item in promised for placement in item.looked.placements]
 
 
 def _reason(item: Decided) -> str:

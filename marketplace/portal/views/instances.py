@@ -172,7 +172,7 @@ def _base_url(page: Page) -> str:
 
 
 def _newest(row: Instance) -> Allocation | None:
-    return max(row.allocations.all(), key=lambda allocation: allocation.attempt, default=None)
+    return max(row.allocations.all(), key=lambda allocation: (allocation.attempt, -allocation.rank), default=None)
 
 
 def _describe(page: Page, instance_id: str) -> dict[str, Any]:
@@ -182,7 +182,7 @@ def _describe(page: Page, instance_id: str) -> dict[str, Any]:
     decisions = list(list_decisions(actor=page.actor, instance_id=wanted)[:1])
     allocation = (
         instance.allocations.select_related("term__seller", "stock__node__cluster__site", "stock__accelerator")
-        .order_by("-attempt")
+        .order_by("-attempt", "rank")
         .first()
     )
     state = State(instance.state)
