@@ -1,27 +1,13 @@
-"""Invoices as PDF: typst renders the stored document; customers' text is data, never markup."""
+"""Invoices as PDF."""
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final
 
-import typst
-from django.conf import settings
-from django.utils.translation import gettext_lazy as _
-
-from marketplace.kernel.errors import OndolError
+from marketplace.kernel.documents import FontMissing, render_document
 
 TEMPLATE: Final = "invoice.typ"
-FONT_FAMILY: Final = "Pretendard"
 
-
-class FontMissing(OndolError):
-    """Without the Hangul font a PDF would show boxes; it is not made at all."""
-
-    code = "document_font_missing"
-    http_status = 503
-    title = _("Documents cannot be rendered: the Hangul font is not installed.")
-    remedy = _("Run `make assets`, or set ONDOL_DOCUMENT_FONTS to a directory with Pretendard's OTF or TTF files.")
+__all__ = ["FontMissing", "render_invoice"]
 
 
 def render_invoice(document: Mapping[str, Any]) -> bytes:
@@ -30,16 +16,4 @@ def render_invoice(document: Mapping[str, Any]) -> bytes:
     Raises:
         FontMissing: The font directory has no Pretendard.
     """
-    fonts = Path(settings.DOCUMENT_FONTS)
-    if not any(fonts.glob("Pretendard-Regular.*")):
-        raise FontMissing
-    templates = Path(settings.BASE_DIR) / "templates" / "documents"
-    return bytes(
-        typst.compile(
-            str(templates / TEMPLATE),
-            root=str(templates),
-            font_paths=[str(fonts)],
-            ignore_system_fonts=True,
-            sys_inputs={"document": json.dumps(document, ensure_ascii=False)},
-        )
-    )
+    return render_document(template=TEMPLATE, document=document)

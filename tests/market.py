@@ -9,10 +9,10 @@ from billing.prices import publish_price
 from marketplace.instances.models import Instance
 from marketplace.instances.operations import InstanceSpec, begin_stopping, record_gone, record_started
 from marketplace.instances.states import Reason
+from marketplace.inventory.assurance import add_certification
 from marketplace.inventory.catalogue import load_catalogue
 from marketplace.inventory.models import Accelerator, Cluster, Offer, SellingMode, Site
 from marketplace.inventory.operations import (
-    add_certification,
     create_offer,
     define_provider,
     define_seller,

@@ -13,10 +13,10 @@ from uuid import UUID
 from billing.prices import publish_price
 from clusters.operations import register_cluster
 from marketplace.accounts.operations import create_user
+from marketplace.inventory.assurance import add_certification
 from marketplace.inventory.catalogue import load_catalogue
 from marketplace.inventory.models import Accelerator, Provider, SellingMode, Site, Zone
 from marketplace.inventory.operations import (
-    add_certification,
     create_offer,
     define_provider,
     define_seller,

@@ -74,6 +74,11 @@ WAITS: Final[Mapping[str, WaitText]] = {
         _("Look at the placement evidence; the operator can tell when a certificate is renewed."),
         is_blocking=True,
     ),
+    "CustomerAssessmentMissing": WaitText(
+        _("Your organization's assessment of this provider is missing: %(providers)s (%(schemes)s)."),
+        _("Ask your organization's administrator to record it under Assurance; the request starts by itself then."),
+        is_blocking=True,
+    ),
     "CertificationExpiresTooSoon": WaitText(
         _("A site that was permitted holds a certificate that ends too soon for the time the instance may run."),
         _("Set a shorter maximum duration, or wait until the certificate is renewed."),

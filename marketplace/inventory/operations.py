@@ -1,6 +1,6 @@
-"""Writes of the market's side: providers, sites, certifications, the catalogue, offers; by operators, audited."""
+"""Writes of the market's side: providers, sites, the catalogue, offers; by operators, audited. Certificates: `assurance`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,7 +10,6 @@ from django.utils.translation import gettext_lazy as _
 
 from marketplace.inventory.models import (
     Accelerator,
-    Certification,
     Offer,
     OfferStatus,
     Provider,
@@ -23,13 +22,6 @@ from marketplace.inventory.models import (
 from marketplace.kernel.actors import Actor, savepoint
 from marketplace.kernel.audit import record_act
 from marketplace.kernel.errors import ValidationFailed
-from marketplace.sovereignty.models import AssuranceScheme
-
-
-class CertificationInvalid(ValidationFailed):
-    """Inverted validity, an unknown level, or no single holder."""
-
-    code = "certification_invalid"
 
 
 class OfferInvalid(ValidationFailed):
@@ -99,6 +91,7 @@ def define_site(
     jurisdiction: str = "KR",
     zone: Zone = Zone.GENERAL,
     is_network_separated: bool = False,
+    reserved_sectors: Sequence[str] = (),
 ) -> Site:
     """Add or change a site. Safe to repeat."""
     site, _created = Site.objects.update_or_create(
@@ -110,68 +103,11 @@ def define_site(
             "jurisdiction": jurisdiction,
             "zone": zone,
             "is_network_separated": is_network_separated,
+            "reserved_sectors": list(reserved_sectors),
         },
     )
     record_act(actor=actor, action="site.defined", object_type="sit", object_id=site.id, now=now)
     return site
-
-
-def add_certification(
-    *,
-    actor: Actor,
-    scheme: str,
-    level: str,
-    issuer: str,
-    document_number: str,
-    valid_from: datetime,
-    valid_to: datetime,
-    now: datetime,
-    site_id: UUID | None = None,
-    provider_id: UUID | None = None,
-) -> Certification:
-    """Record a certificate of one site or one provider.
-
-    Raises:
-        CertificationInvalid: Unknown scheme or level, inverted validity, or not exactly one holder.
-    """
-    known = AssuranceScheme.objects.filter(code=scheme).first()
-    if known is None:
-        raise CertificationInvalid(reason=_("Unknown assurance scheme."), pointer="/scheme")
-    if known.levels and level not in known.levels:
-        raise CertificationInvalid(reason=_("The scheme has no such level."), pointer="/level")
-    if valid_to <= valid_from:
-        raise CertificationInvalid(reason=_("The validity ends before it begins."), pointer="/valid_to")
-    if (site_id is None) == (provider_id is None):
-        raise CertificationInvalid(reason=_("Name one holder: a site or a provider."), pointer="/site")
-    certification = Certification.objects.create(
-        scheme=known,
-        level=level,
-        issuer=issuer,
-        document_number=document_number,
-        site_id=site_id,
-        provider_id=provider_id,
-        valid_from=valid_from,
-        valid_to=valid_to,
-    )
-    record_act(actor=actor, action="certification.added", object_type="crt", object_id=certification.id, now=now)
-    return certification
-
-
-def revoke_certification(*, actor: Actor, certification_id: UUID, reason: str, now: datetime) -> Certification:
-    """End a certificate now; new placements that need it stop at this second, running instances are left alone. Safe to repeat."""
-    certification = Certification.objects.select_for_update(no_key=True).get(id=certification_id)
-    if certification.revoked_at is None:
-        certification.revoked_at = now
-        certification.save(update_fields=["revoked_at"])
-        record_act(
-            actor=actor,
-            action="certification.revoked",
-            object_type="crt",
-            object_id=certification.id,
-            reason=reason,
-            now=now,
-        )
-    return certification
 
 
 def define_accelerator(*, actor: Actor, code: str, fields: Mapping[str, Any], now: datetime) -> Accelerator:

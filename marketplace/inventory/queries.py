@@ -10,13 +10,15 @@ from django.db.models import Count, F, Q, QuerySet
 from marketplace.inventory.models import (
     Accelerator,
     Certification,
+    CustomerAssessment,
     NodeStock,
     Offer,
     OfferStatus,
     SellingTerm,
     Site,
 )
-from marketplace.sovereignty.rules import Certificate, SiteFacts
+from marketplace.kernel.actors import Actor
+from marketplace.sovereignty.rules import Assessment, Certificate, SiteFacts
 
 
 def list_accelerators() -> QuerySet[Accelerator]:
@@ -70,6 +72,9 @@ def read_site_facts(*, site_ids: Iterable[UUID] | None = None) -> Mapping[UUID, 
             operator_nationality=site.provider.operator_nationality,
             zone=site.zone,
             is_network_separated=site.is_network_separated,
+            provider_id=site.provider_id,
+            provider=site.provider.code,
+            reserved_sectors=tuple(site.reserved_sectors),
             certificates=(*by_site[site.id], *by_provider[site.provider_id]),
         )
         for site in sites
@@ -97,3 +102,42 @@ def count_nodes_of_largest_cluster(*, offer_ids: Iterable[UUID], devices: int) -
     counted = rows.values("node__cluster_id", "accelerator__offers__id").annotate(nodes=Count("id")).order_by("-nodes")
     found = counted.values_list("nodes", flat=True).first()
     return found or 0
+
+
+def read_assessments(*, tenant_ids: Iterable[UUID]) -> Mapping[UUID, tuple[Assessment, ...]]:
+    """Each tenant's own assessments of providers (also overdue and withdrawn ones) as the rules see them; one query."""
+    found: defaultdict[UUID, list[Assessment]] = defaultdict(list)
+    rows = CustomerAssessment.objects.filter(tenant_id__in=list(tenant_ids)).select_related("scheme").order_by("id")
+    for row in rows:
+        found[row.tenant_id].append(
+            Assessment(
+                id=row.id,
+                scheme=row.scheme.code,
+                provider_id=row.provider_id,
+                project_id=row.project_id,
+                review_number=row.review_number,
+                valid_from=row.valid_from,
+                recheck_due_at=row.recheck_due_at,
+                withdrawn_at=row.withdrawn_at,
+            )
+        )
+    return {tenant_id: tuple(items) for tenant_id, items in found.items()}
+
+
+def list_assessments(*, actor: Actor) -> QuerySet[CustomerAssessment]:
+    """The customer's own assessments, those due first first; another tenant's do not exist here."""
+    rows = CustomerAssessment.objects.filter(tenant_id=actor.tenant_scope)
+    if actor.project_ids is not None:
+        rows = rows.filter(Q(project_id__isnull=True) | Q(project_id__in=actor.project_ids))
+    return (
+        rows.select_related("scheme", "provider", "project").defer("document__content").order_by("recheck_due_at", "id")
+    )
+
+
+def list_certifications() -> QuerySet[Certification]:
+    """Every certificate with scheme and holder, those that end first first; without the papers' content."""
+    return (
+        Certification.objects.select_related("scheme", "site", "provider", "document")
+        .defer("document__content")
+        .order_by("valid_to", "id")
+    )

@@ -6,6 +6,8 @@ Shared by quote, rent and admit, so that what is shown, what is refused and what
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
 from uuid import UUID
 
 from django.db.models import F
@@ -13,10 +15,17 @@ from django.db.models.functions import Greatest
 
 from billing.prices import list_prices_in_force
 from marketplace.inventory.models import ClusterStatus, NodeStock, Offer, OfferStatus, SellingTerm
-from marketplace.inventory.queries import list_offers_on_sale, read_selling_terms, read_site_facts
+from marketplace.inventory.queries import (
+    list_offers_on_sale,
+    read_assessments,
+    read_selling_terms,
+    read_site_facts,
+)
 from marketplace.scheduling.stock import Stock
+from marketplace.sovereignty.evidence import describe_market
 from marketplace.sovereignty.queries import list_requirements_in_force, read_scheme_levels
-from marketplace.sovereignty.rules import Requirements, SiteFacts, Verdict, permits
+from marketplace.sovereignty.rules import CustomerFacts, Requirements, SiteFacts, Verdict, permits
+from marketplace.tenants.models import Project
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,13 +53,25 @@ class MarketView:
     requirements: tuple[Requirements, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class MarketFacts:
     """Everything the rules look at, read once per request or pass: offers on sale, sites with certificates, scheme levels."""
 
     offers: tuple[Offer, ...]
     sites: Mapping[UUID, SiteFacts]
     scheme_levels: Mapping[str, Sequence[str]]
+
+    @cached_property
+    def description(self) -> dict[str, Any]:
+        """As it is kept beside the decisions that were made on it."""
+        return describe_market(
+            sites=self.sites.values(),
+            scheme_levels=self.scheme_levels,
+            offers=[
+                (offer.code, offer.site.code, offer.accelerator.code, offer.accelerator.isolation_class)
+                for offer in self.offers
+            ],
+        )
 
     def matching(self, *, accelerators: Sequence[str], offer_ids: Sequence[UUID]) -> tuple[Offer, ...]:
         """Offers that a request names; empty lists name all."""
@@ -68,9 +89,18 @@ def read_market_facts() -> MarketFacts:
     return MarketFacts(offers=offers, sites=sites, scheme_levels=read_scheme_levels())
 
 
+def read_customer(*, project: Project) -> CustomerFacts:
+    """Who asks, as the rules see it: one query."""
+    found = read_assessments(tenant_ids=[project.tenant_id])
+    return CustomerFacts(
+        sector=project.tenant.sector, project_id=project.id, assessments=found.get(project.tenant_id, ())
+    )
+
+
 def view_market(
     *,
-    data_classes: Iterable[str],
+    project: Project,
+    image: str | None,
     max_duration_s: int | None,
     now: datetime,
     accelerators: Sequence[str] = (),
@@ -79,6 +109,8 @@ def view_market(
     """Judge every offer on sale that matches, whatever its free stock; a constant number of queries.
 
     Args:
+        project: With its tenant; its data classes decide.
+        image: What would run; None = not known yet.
         accelerators: Codes that would do; empty = any.
         offer_ids: Offers that would do; empty = any.
 
@@ -87,9 +119,15 @@ def view_market(
     """
     facts = read_market_facts()
     offers = facts.matching(accelerators=accelerators, offer_ids=offer_ids)
-    requirements = list_requirements_in_force(data_classes=data_classes, now=now)
+    requirements = list_requirements_in_force(data_classes=project.data_classes, now=now)
     verdicts = judge_offers(
-        facts=facts, offers=offers, requirements=requirements, max_duration_s=max_duration_s, now=now
+        facts=facts,
+        offers=offers,
+        requirements=requirements,
+        customer=read_customer(project=project),
+        image=image,
+        max_duration_s=max_duration_s,
+        now=now,
     )
     permitted: list[tuple[PricedOffer, Verdict]] = []
     refused: list[tuple[PricedOffer, Verdict]] = []
@@ -104,6 +142,8 @@ def judge_offers(
     facts: MarketFacts,
     offers: Sequence[Offer],
     requirements: Sequence[Requirements],
+    customer: CustomerFacts,
+    image: str | None,
     max_duration_s: int | None,
     now: datetime,
 ) -> dict[UUID, Verdict]:
@@ -117,6 +157,8 @@ def judge_offers(
             scheme_levels=facts.scheme_levels,
             now=now,
             covers_until=covers_until,
+            customer=customer,
+            image=image,
         )
         for offer in offers
     }

@@ -18,6 +18,7 @@ from marketplace.scheduling.placement import Choice, Request, Terms, choose
 from marketplace.scheduling.stock import StockView
 from marketplace.sovereignty.rules import Verdict
 from marketplace.tenants.access import get_project, require_permission
+from marketplace.tenants.models import Project
 
 
 class AcceleratorUnknown(ValidationFailed):
@@ -103,7 +104,7 @@ def quote(*, actor: Actor, request: QuoteRequest, now: datetime) -> Quote:
     require_permission(actor=actor, permission="offers.read")
     project = get_project(actor=actor, project_id=request.project_id)
     view = view_matching_market(
-        data_classes=project.data_classes,
+        project=project,
         devices=request.devices,
         nodes=request.nodes,
         accelerators=request.accelerators,
@@ -130,13 +131,14 @@ def quote(*, actor: Actor, request: QuoteRequest, now: datetime) -> Quote:
 
 def view_matching_market(
     *,
-    data_classes: Sequence[str],
+    project: Project,
     devices: int,
     nodes: int = 1,
     accelerators: Sequence[str],
     offer_ids: Sequence[UUID],
     max_duration_s: int | None,
     now: datetime,
+    image: str | None = None,
 ) -> MarketView:
     """The market for a request, without offers that are too small for it.
 
@@ -154,7 +156,8 @@ def view_matching_market(
             facts={"code": unknown[0]},
         )
     view = view_market(
-        data_classes=data_classes,
+        project=project,
+        image=image,
         accelerators=accelerators,
         offer_ids=offer_ids,
         max_duration_s=max_duration_s,

@@ -98,7 +98,8 @@ def rent(*, actor: Actor, request: RentRequest, now: datetime) -> Instance:
     check_spec(request.spec)
     spec = request.spec
     view = view_matching_market(
-        data_classes=project.data_classes,
+        project=project,
+        image=spec.image,
         devices=spec.devices,
         nodes=spec.nodes,
         accelerators=spec.accelerators,

@@ -12,11 +12,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 SUITE_AES_256_GCM: Final = "aes-256-gcm"
 SUITE_HMAC_SHA_256: Final = "hmac-sha-256"
+SUITE_SHA_256: Final = "sha-256"
+SUITE_ECDSA_P256_SHA256: Final = "ecdsa-p256-sha256"
+"""ECDSA stands on the list of validated modules (검증필 암호모듈); Ed25519 does not."""
 _NONCE_BYTES: Final = 12
 
 
@@ -101,3 +106,45 @@ def keyed_hash(*, key: bytes, text: str) -> bytes:
 def equal_in_constant_time(left: bytes, right: bytes) -> bool:
     """Compare without telling by time where they differ."""
     return hmac.compare_digest(left, right)
+
+
+def digest(content: bytes) -> tuple[str, str]:
+    """The named hash of a document and its hexadecimal value."""
+    return SUITE_SHA_256, hashlib.sha256(content).hexdigest()
+
+
+def new_signing_pair() -> tuple[bytes, str]:
+    """A fresh private key (PKCS#8 DER, to be sealed at once) and its public key (PEM), for `SUITE_ECDSA_P256_SHA256`."""
+    private = ec.generate_private_key(ec.SECP256R1())
+    secret = private.private_bytes(
+        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    public = private.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return secret, public.decode()
+
+
+def sign(message: bytes, *, suite: str, private_key: bytes) -> bytes:
+    """The signature, DER (RFC 3279).
+
+    Raises:
+        ValueError: Unknown suite, or a key of another kind.
+    """
+    key = serialization.load_der_private_key(private_key, password=None)
+    if suite != SUITE_ECDSA_P256_SHA256 or not isinstance(key, ec.EllipticCurvePrivateKey):
+        message_text = f"cannot sign by {suite!r}"
+        raise ValueError(message_text)
+    return key.sign(message, ec.ECDSA(hashes.SHA256()))
+
+
+def is_signed_by(message: bytes, *, signature: bytes, suite: str, public_key_pem: str) -> bool:
+    """Whether the signature belongs to the message; False for an unknown suite."""
+    key = serialization.load_pem_public_key(public_key_pem.encode())
+    if suite != SUITE_ECDSA_P256_SHA256 or not isinstance(key, ec.EllipticCurvePublicKey):
+        return False
+    try:
+        key.verify(signature, message, ec.ECDSA(hashes.SHA256()))
+    except InvalidSignature:
+        return False
+    return True

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from marketplace.scheduling.packing import BestFit, Packing
 from marketplace.scheduling.stock import Cell, Pool, Rejection, Remainder, StockView
+from marketplace.sovereignty.rules import Rule
 
 NODES_NAMED_MAX: Final = 64
 """A rejection names so many nodes and counts the rest: at 1,000 nodes a decision stays a few KiB."""
@@ -23,6 +24,7 @@ class WaitReason(StrEnum):
     WAITING_FOR_CAPACITY = "WaitingForCapacity"
     RESERVED_FOR_LARGER_REQUEST = "ReservedForLargerRequest"
     NO_CERTIFIED_SITE = "NoCertifiedSite"
+    CUSTOMER_ASSESSMENT_MISSING = "CustomerAssessmentMissing"
     CERTIFICATION_EXPIRES_TOO_SOON = "CertificationExpiresTooSoon"
     INVENTORY_STALE = "InventoryStale"
     SITE_UNDER_MAINTENANCE = "SiteUnderMaintenance"
@@ -306,7 +308,6 @@ def _rejected(
 
 
 _REASON_OF: Final = {
-    Rejection.SITE_NOT_PERMITTED: WaitReason.NO_CERTIFIED_SITE,
     Rejection.PRICE_TOO_HIGH: WaitReason.PRICE_ABOVE_LIMIT,
     Rejection.CLUSTER_SILENT: WaitReason.INVENTORY_STALE,
     Rejection.CLUSTER_DRAINING: WaitReason.SITE_UNDER_MAINTENANCE,
@@ -319,6 +320,8 @@ _TELLING_ORDER: Final = (
     WaitReason.INVENTORY_STALE,
     WaitReason.SITE_UNDER_MAINTENANCE,
     WaitReason.PRICE_ABOVE_LIMIT,
+    WaitReason.CUSTOMER_ASSESSMENT_MISSING,
+    WaitReason.CERTIFICATION_EXPIRES_TOO_SOON,
     WaitReason.NO_CERTIFIED_SITE,
 )
 """Of several reasons the most hopeful one is told: what passes by itself before what needs somebody to act."""
@@ -326,5 +329,17 @@ _TELLING_ORDER: Final = (
 
 def _wait_reason(rejected: Sequence[Rejected]) -> WaitReason:
     considered = [item for item in rejected if item.rejection is not Rejection.NO_TERMS]
-    found = {_REASON_OF.get(item.rejection, WaitReason.WAITING_FOR_CAPACITY) for item in considered}
+    found = {_reason_of(item) for item in considered}
     return next((reason for reason in _TELLING_ORDER if reason in found), WaitReason.WAITING_FOR_CAPACITY)
+
+
+def _reason_of(item: Rejected) -> WaitReason:
+    """A site that fails by one kind of rule alone is told by what would open it."""
+    if item.rejection is not Rejection.SITE_NOT_PERMITTED:
+        return _REASON_OF.get(item.rejection, WaitReason.WAITING_FOR_CAPACITY)
+    rules = {Rule(token) for token in str(item.facts.get("rules", "")).split(", ") if token}
+    if rules and rules <= {Rule.CUSTOMER_ASSESSMENT_MISSING, Rule.CUSTOMER_ASSESSMENT_OVERDUE}:
+        return WaitReason.CUSTOMER_ASSESSMENT_MISSING
+    if rules == {Rule.CERTIFICATE_EXPIRES_TOO_SOON}:
+        return WaitReason.CERTIFICATION_EXPIRES_TOO_SOON
+    return WaitReason.NO_CERTIFIED_SITE

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from marketplace.kernel.actors import Actor
+from marketplace.kernel.signing import ensure_signing_key
 from marketplace.sovereignty.models import DataClassRule
 from marketplace.sovereignty.operations import define_data_class, define_scheme, publish_rule
 
@@ -13,7 +14,11 @@ BASELINE: Final = Path(__file__).with_name("baseline.json")
 
 
 def load_baseline(*, actor: Actor, effective_from: datetime, now: datetime) -> None:
-    """Add schemes, classes, and a first rule for each class that has none. Safe to repeat; published rules are left alone."""
+    """Add schemes, classes, and a first rule for each class that has none. Safe to repeat; published rules are left alone.
+
+    Also makes the installation's signing key, without which no evidence could be handed out.
+    """
+    ensure_signing_key(actor=actor, now=now)
     baseline = json.loads(BASELINE.read_text(encoding="utf-8"))
     for scheme in baseline["schemes"]:
         define_scheme(actor=actor, now=now, **scheme)

@@ -7,7 +7,8 @@ from django.db.models import Q
 
 from marketplace.kernel.errors import ValidationFailed
 from marketplace.sovereignty.models import AssuranceScheme, DataClass, DataClassRule
-from marketplace.sovereignty.rules import Requirements, parse_requirements
+from marketplace.sovereignty.requirements import parse_requirements
+from marketplace.sovereignty.rules import Requirements
 
 
 class DataClassUnknown(ValidationFailed):

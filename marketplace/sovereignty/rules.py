@@ -4,15 +4,18 @@ A project's classes each have one rule version in force; all of them apply toget
 names every requirement that a site fails and every certificate that it relied on, so that it can be shown years later.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 CERTIFICATE_DAYS_MIN_DEFAULT: Final = 30
 """An open-ended instance needs certificates that hold at least so many days more, unless its rule says otherwise."""
+
+IMAGE_DIGEST: Final = re.compile(r"@sha256:[0-9a-f]{64}$")
 
 ISOLATION_ORDER: Final = ("none", "software", "hardware", "device")
 """From weakest to strongest; what separates two tenants on one card (accelerators.md)."""
@@ -29,12 +32,13 @@ class Rule(StrEnum):
     JURISDICTION = "jurisdiction_not_allowed"
     OPERATOR_NATIONALITY = "operator_nationality_not_allowed"
     ZONE = "zone_not_allowed"
+    ZONE_RESERVED = "zone_reserved_for_others"
+    ZONE_NOT_EXCLUSIVE = "zone_not_exclusive"
     NETWORK_SEPARATION = "network_separation_required"
     ISOLATION = "isolation_too_weak"
-
-
-class RequirementsMalformed(ValueError):
-    """Stored requirements do not have the shape described at `Requirements`; the message names the member."""
+    IMAGE = "image_not_allowed"
+    CUSTOMER_ASSESSMENT_MISSING = "customer_assessment_missing"
+    CUSTOMER_ASSESSMENT_OVERDUE = "customer_assessment_overdue"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +61,13 @@ class Requirements:
         jurisdictions: Allowed countries (ISO 3166-1 alpha-2); empty = any.
         operator_nationalities: As above, of who operates the machines.
         zones: Allowed zones; empty = any.
+        needs_exclusive_zone: The site must take organizations of certain sectors only, the customer's among them.
         needs_network_separation: The site must be network-separated.
         isolation_min: Weakest acceptable isolation class; "" = any.
+        needs_dedicated_node: No other organization may have devices on the node; placement and the pod see to it.
+        image_registries: Images must come from one of these, e.g. `registry.ondol.kr/curated`; empty = any.
+        needs_image_digest: Images must be named by digest, so that what was reviewed is what runs.
+        customer_assessments: Schemes of which the customer must have its own assessment of the provider.
         certificate_days_min: Days every needed certificate must still hold for an open-ended instance.
     """
 
@@ -70,8 +79,13 @@ class Requirements:
     jurisdictions: tuple[str, ...] = ()
     operator_nationalities: tuple[str, ...] = ()
     zones: tuple[str, ...] = ()
+    needs_exclusive_zone: bool = False
     needs_network_separation: bool = False
     isolation_min: str = ""
+    needs_dedicated_node: bool = False
+    image_registries: tuple[str, ...] = ()
+    needs_image_digest: bool = False
+    customer_assessments: tuple[str, ...] = ()
     certificate_days_min: int = CERTIFICATE_DAYS_MIN_DEFAULT
 
 
@@ -89,8 +103,40 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Assessment:
+    """A customer's own assessment of a provider as the rules see it (전자금융감독규정 제14조의2, 보안성 검토).
+
+    Attributes:
+        project_id: The one project it was made for; None = every project of the customer.
+        recheck_due_at: From here on it must have been made anew.
+    """
+
+    id: UUID
+    scheme: str
+    provider_id: UUID
+    project_id: UUID | None
+    review_number: str
+    valid_from: datetime
+    recheck_due_at: datetime
+    withdrawn_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerFacts:
+    """Who asks, as the rules see it; `assessments` of every provider and project are included."""
+
+    sector: str
+    project_id: UUID
+    assessments: tuple[Assessment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SiteFacts:
-    """A site as the rules see it; certificates of its provider are included."""
+    """A site as the rules see it; certificates of its provider are included.
+
+    Attributes:
+        reserved_sectors: Sectors whose organizations alone may rent there (공공 전용, 금융 전용); empty = everyone.
+    """
 
     site_id: UUID
     code: str
@@ -98,6 +144,9 @@ class SiteFacts:
     operator_nationality: str
     zone: str
     is_network_separated: bool
+    provider_id: UUID | None = None
+    provider: str = ""
+    reserved_sectors: tuple[str, ...] = ()
     certificates: tuple[Certificate, ...] = ()
 
 
@@ -112,11 +161,12 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """The answer for one site: permitted when there is no refusal; `relied_on` are the certificates that made it so."""
+    """The answer for one site: permitted when there is no refusal; `relied_on` and `assessments` made it so."""
 
     site_id: UUID
     refusals: tuple[Refusal, ...]
     relied_on: tuple[Certificate, ...]
+    assessments: tuple[Assessment, ...] = ()
 
     @property
     def is_permitted(self) -> bool:
@@ -132,10 +182,16 @@ def permits(
     scheme_levels: Mapping[str, Sequence[str]],
     now: datetime,
     covers_until: datetime | None,
+    customer: CustomerFacts | None = None,
+    image: str | None = None,
 ) -> Verdict:
     """Decide whether `site` may take a workload under all `requirements`.
 
+    A dedicated node is not decided here: any site can give one, so it is a matter of placement (`needs_dedicated_node`).
+
     Args:
+        customer: Who asks; without one, nothing that depends on the customer is fulfilled.
+        image: What would run; None = not known yet (a quote), so it is not judged.
         isolation_class: Of the accelerator that would be used.
         scheme_levels: For each scheme code its levels from weakest to strongest.
         now: Instant of the decision.
@@ -147,9 +203,13 @@ def permits(
     """
     refusals: list[Refusal] = []
     relied_on: dict[UUID, Certificate] = {}
+    assessments: dict[UUID, Assessment] = {}
+    sector = customer.sector if customer is not None else ""
+    refusals.extend(_refuse_reserved(requirements, site, sector))
     for required in requirements:
         refusals.extend(_refuse_place(required, site))
         refusals.extend(_refuse_isolation(required, isolation_class))
+        refusals.extend(_refuse_image(required, image))
         needed_until = covers_until or now + timedelta(days=required.certificate_days_min)
         for group in (*((single,) for single in required.all_of), *required.any_of):
             found, problem = _best_certificate(group, site.certificates, scheme_levels, now=now, until=needed_until)
@@ -158,7 +218,32 @@ def permits(
             elif problem is not None:
                 rule, facts = problem
                 refusals.append(Refusal(rule=rule, data_class=required.data_class, facts=facts))
-    return Verdict(site_id=site.site_id, refusals=tuple(refusals), relied_on=tuple(relied_on.values()))
+        for scheme in required.customer_assessments:
+            made, missing = _find_assessment(scheme, site, customer, now=now)
+            if made is not None:
+                assessments[made.id] = made
+            elif missing is not None:
+                rule, facts = missing
+                refusals.append(Refusal(rule=rule, data_class=required.data_class, facts=facts))
+    return Verdict(
+        site_id=site.site_id,
+        refusals=tuple(refusals),
+        relied_on=tuple(relied_on.values()),
+        assessments=tuple(assessments.values()),
+    )
+
+
+def needs_dedicated_node(requirements: Iterable[Requirements]) -> bool:
+    """Whether a mix of classes needs a node without other organizations: the strictest decides."""
+    return any(required.needs_dedicated_node for required in requirements)
+
+
+def _refuse_reserved(requirements: Sequence[Requirements], site: SiteFacts, sector: str) -> Iterable[Refusal]:
+    """A site for certain sectors takes nobody else, whatever the data; told once, under the first class."""
+    if site.reserved_sectors and sector not in site.reserved_sectors:
+        data_class = requirements[0].data_class if requirements else ""
+        facts = {"required": ", ".join(site.reserved_sectors), "actual": sector}
+        yield Refusal(rule=Rule.ZONE_RESERVED, data_class=data_class, facts=facts)
 
 
 def _refuse_place(required: Requirements, site: SiteFacts) -> Iterable[Refusal]:
@@ -171,6 +256,8 @@ def _refuse_place(required: Requirements, site: SiteFacts) -> Iterable[Refusal]:
         if allowed and actual not in allowed:
             facts = {"required": ", ".join(allowed), "actual": actual}
             yield Refusal(rule=rule, data_class=required.data_class, facts=facts)
+    if required.needs_exclusive_zone and not site.reserved_sectors:
+        yield Refusal(rule=Rule.ZONE_NOT_EXCLUSIVE, data_class=required.data_class, facts={"actual": site.zone})
     if required.needs_network_separation and not site.is_network_separated:
         yield Refusal(rule=Rule.NETWORK_SEPARATION, data_class=required.data_class)
 
@@ -180,6 +267,40 @@ def _refuse_isolation(required: Requirements, isolation_class: str) -> Iterable[
     if wanted and ISOLATION_ORDER.index(isolation_class) < ISOLATION_ORDER.index(wanted):
         facts = {"required": wanted, "actual": isolation_class}
         yield Refusal(rule=Rule.ISOLATION, data_class=required.data_class, facts=facts)
+
+
+def _refuse_image(required: Requirements, image: str | None) -> Iterable[Refusal]:
+    if image is None:
+        return
+    registries = required.image_registries
+    is_known = not registries or any(image.startswith(registry.rstrip("/") + "/") for registry in registries)
+    is_pinned = not required.needs_image_digest or IMAGE_DIGEST.search(image) is not None
+    if not (is_known and is_pinned):
+        facts = {"required": ", ".join((*registries, *(("@sha256:…",) if required.needs_image_digest else ())))}
+        yield Refusal(rule=Rule.IMAGE, data_class=required.data_class, facts={**facts, "actual": image})
+
+
+def _find_assessment(
+    scheme: str, site: SiteFacts, customer: CustomerFacts | None, *, now: datetime
+) -> tuple[Assessment | None, tuple[Rule, dict[str, str | int]] | None]:
+    """The assessment of the site's provider that holds longest, or else why there is none."""
+    facts: dict[str, str | int] = {"required": scheme, "provider": site.provider}
+    made = [
+        item
+        for item in (customer.assessments if customer is not None else ())
+        if item.scheme == scheme
+        and item.provider_id == site.provider_id
+        and (item.project_id is None or (customer is not None and item.project_id == customer.project_id))
+        and item.valid_from <= now
+        and (item.withdrawn_at is None or item.withdrawn_at > now)
+    ]
+    if not made:
+        return None, (Rule.CUSTOMER_ASSESSMENT_MISSING, facts)
+    latest = max(made, key=lambda item: (item.recheck_due_at, item.id))
+    if latest.recheck_due_at <= now:
+        due = {"document": latest.review_number, "recheck_due": latest.recheck_due_at.isoformat()}
+        return None, (Rule.CUSTOMER_ASSESSMENT_OVERDUE, {**facts, **due})
+    return latest, None
 
 
 _SEVERITY: Final = (
@@ -229,7 +350,7 @@ def _certificate_facts(certificate: Certificate, wanted: str, until: datetime) -
 def _unsuitable(
     certificate: Certificate, item: SchemeRequirement, levels: Sequence[str], *, now: datetime, until: datetime
 ) -> Rule | None:
-    if item.level_min and _rank(levels, certificate.level) < _rank(levels, item.level_min):
+    if item.level_min and not _reaches(levels, certificate.level, item.level_min):
         return Rule.CERTIFICATE_LEVEL_TOO_LOW
     if certificate.revoked_at is not None and certificate.revoked_at <= now:
         return Rule.CERTIFICATE_REVOKED
@@ -240,50 +361,6 @@ def _unsuitable(
     return None
 
 
-def _rank(levels: Sequence[str], level: str) -> int:
-    return levels.index(level) if level in levels else -1
-
-
-def parse_requirements(*, data_class: str, rule_id: UUID, version: int, body: Mapping[str, Any]) -> Requirements:
-    """Read the stored JSON of a rule version.
-
-    Raises:
-        RequirementsMalformed: An unknown member, or one of the wrong type.
-    """
-    known = {
-        "all_of", "any_of", "jurisdictions", "operator_nationalities", "zones",
-        "needs_network_separation", "isolation_min", "certificate_days_min",
-    }  # fmt: skip
-    unknown = sorted(set(body) - known)
-    if unknown:
-        message = f"unknown members: {', '.join(unknown)}"
-        raise RequirementsMalformed(message)
-    isolation_min = body.get("isolation_min", "")
-    days = body.get("certificate_days_min", CERTIFICATE_DAYS_MIN_DEFAULT)
-    if isolation_min and isolation_min not in ISOLATION_ORDER:
-        message = f"isolation_min: {isolation_min!r} is not an isolation class"
-        raise RequirementsMalformed(message)
-    if not isinstance(days, int) or isinstance(days, bool) or days < 0:
-        message = "certificate_days_min: a whole number of days, 0 or more"
-        raise RequirementsMalformed(message)
-    return Requirements(
-        data_class=data_class,
-        rule_id=rule_id,
-        version=version,
-        all_of=_schemes(body.get("all_of", [])),
-        any_of=tuple(_schemes(group) for group in body.get("any_of", [])),
-        jurisdictions=tuple(body.get("jurisdictions", [])),
-        operator_nationalities=tuple(body.get("operator_nationalities", [])),
-        zones=tuple(body.get("zones", [])),
-        needs_network_separation=body.get("needs_network_separation", False) is True,
-        isolation_min=isolation_min,
-        certificate_days_min=days,
-    )
-
-
-def _schemes(items: Sequence[Mapping[str, str]]) -> tuple[SchemeRequirement, ...]:
-    try:
-        return tuple(SchemeRequirement(scheme=item["scheme"], level_min=item.get("level_min", "")) for item in items)
-    except (KeyError, TypeError, AttributeError) as error:
-        message = "a required certificate needs a member `scheme`"
-        raise RequirementsMalformed(message) from error
+def _reaches(levels: Sequence[str], level: str, wanted: str) -> bool:
+    """A level that the scheme does not (or no longer) have reaches nothing and is reached by nothing."""
+    return level in levels and wanted in levels and levels.index(level) >= levels.index(wanted)

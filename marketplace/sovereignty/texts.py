@@ -29,8 +29,21 @@ SENTENCES: Final[Mapping[str, Promise]] = {
         "Data class %(data_class)s requires an operator from %(required)s; this one is from %(actual)s."
     ),
     Rule.ZONE: _("Data class %(data_class)s requires the zone %(required)s; the site is in the zone %(actual)s."),
+    Rule.ZONE_RESERVED: _("The site takes organizations of the sectors %(required)s only; this one is of %(actual)s."),
+    Rule.ZONE_NOT_EXCLUSIVE: _(
+        "Data class %(data_class)s requires a site reserved for the organization's sector; this one takes everybody."
+    ),
     Rule.NETWORK_SEPARATION: _("Data class %(data_class)s requires a network-separated site; this one is not."),
     Rule.ISOLATION: _("Data class %(data_class)s requires isolation by %(required)s; this accelerator has %(actual)s."),
+    Rule.IMAGE: _("Data class %(data_class)s takes only images from %(required)s; the request names %(actual)s."),
+    Rule.CUSTOMER_ASSESSMENT_MISSING: _(
+        "Your organization's assessment of this provider is missing: data class %(data_class)s requires %(required)s"
+        " for %(provider)s."
+    ),
+    Rule.CUSTOMER_ASSESSMENT_OVERDUE: _(
+        "Your organization's assessment %(document)s of %(provider)s was due for its re-check on %(recheck_due)s:"
+        " data class %(data_class)s requires %(required)s."
+    ),
 }
 
 

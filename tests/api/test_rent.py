@@ -7,8 +7,8 @@ import pytest
 
 from billing.prices import publish_price
 from marketplace.instances.models import Instance
+from marketplace.inventory.assurance import revoke_certification
 from marketplace.inventory.models import Certification
-from marketplace.inventory.operations import revoke_certification
 from marketplace.journeys.admit import admit_pass
 from marketplace.kernel.actors import as_actor
 from marketplace.kernel.models import IdempotencyRecord

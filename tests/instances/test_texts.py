@@ -16,10 +16,13 @@ def test_every_reason_to_wait_has_a_sentence() -> None:
     assert set(WAITS) == {"Queued", *WaitReason}
 
 
+FACTS = {"requested": 4, "free": 3, "providers": "한빛", "schemes": "보안성 검토"}
+
+
 @pytest.mark.parametrize("reason", [*WAITS])
 def test_a_wait_is_explained_with_its_numbers(reason: str) -> None:
     with translation.override("en"):
-        message, remedy, _is_blocking = explain_wait(reason, {"requested": 4, "free": 3})
+        message, remedy, _is_blocking = explain_wait(reason, FACTS)
     assert "%(" not in message
     assert message.endswith(".")
     assert remedy.endswith(".")

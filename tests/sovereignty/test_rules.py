@@ -8,15 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from marketplace.sovereignty.requirements import RequirementsMalformed, parse_requirements
 from marketplace.sovereignty.rules import (
     Certificate,
     Requirements,
-    RequirementsMalformed,
     Rule,
     SchemeRequirement,
     SiteFacts,
     Verdict,
-    parse_requirements,
     permits,
 )
 

@@ -148,6 +148,7 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_MAX_AGE = 3600
 
+FILE_UPLOAD_HANDLERS = ["marketplace.kernel.uploads.BoundedUploadHandler"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 """A request body over 1 MiB is refused with 413 before it is read into memory."""
 

@@ -12,6 +12,7 @@ class Allocation(models.Model):
     """Devices of one node promised to one attempt of an instance; live until its pods are gone.
 
     Attributes:
+        is_node_dedicated: No other tenant may have devices on the node as long as this one is live.
         rank: Position in a gang; 0 for a single-node instance.
         released_at: When the devices went back to the node's stock; set once.
     """
@@ -28,6 +29,7 @@ class Allocation(models.Model):
     devices = models.PositiveSmallIntegerField()
     cpu_millis = models.PositiveIntegerField()
     memory_mib = models.PositiveIntegerField()
+    is_node_dedicated = models.BooleanField(default=False)
     allocated_at = models.DateTimeField()
     released_at = models.DateTimeField(null=True)
 
@@ -42,6 +44,11 @@ class Allocation(models.Model):
         ]
         indexes = [
             models.Index(fields=["released_at"], name="instances_allocation_released"),
+            models.Index(
+                fields=["stock"],
+                name="instances_allocation_dedicated",
+                condition=Q(released_at__isnull=True, is_node_dedicated=True),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -5,6 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 from marketplace.instances.models.instance import Instance
 from marketplace.kernel import ids
+from marketplace.sovereignty.models import FactsSnapshot
 
 
 class DecisionOutcome(models.TextChoices):
@@ -21,10 +22,12 @@ class PlacementDecision(models.Model):
     A waiting decision is stored when its reason or candidates differ from the last one, not at each pass.
 
     Attributes:
-        inputs: The request as decided on: accelerators, devices, data classes, offers, prices.
-        candidates: Every site and node considered: `{site, node?, verdict, rule, detail, certificates[]}`.
+        inputs: The request as decided on: accelerators, devices, image, data classes, sector, the customer's assessments, prices.
+        candidates: Every site and pool that was not taken: `{site, accelerator, rejection, reasons[], nodes[], facts}`.
         rule_versions: Ids of the DataClassRule versions applied.
-        certificates: Ids and validity of the certifications relied on.
+        certificates: Those relied on: of the chosen site, or of every permitted one while it waits.
+        assessments: The customer's own that were relied on.
+        facts: Sites, certificates and offers as they were seen; null on decisions older than this column.
     """
 
     TYPE_PREFIX = "dec"
@@ -40,6 +43,8 @@ class PlacementDecision(models.Model):
     chosen = models.JSONField(null=True)
     rule_versions = models.JSONField(default=list)
     certificates = models.JSONField(default=list)
+    assessments = models.JSONField(default=list)
+    facts = models.ForeignKey(FactsSnapshot, on_delete=models.PROTECT, null=True, related_name="+")
     decided_at = models.DateTimeField()
 
     class Meta:

@@ -62,6 +62,8 @@ class DecisionRecord:
     chosen: Mapping[str, Any] | None
     rule_versions: Sequence[Mapping[str, Any]]
     certificates: Sequence[Mapping[str, Any]]
+    assessments: Sequence[Mapping[str, Any]] = ()
+    facts_id: UUID | None = None
 
 
 def allocate_many(*, promises: Sequence[Promise], now: datetime) -> list[Allocation]:
@@ -131,6 +133,8 @@ def record_decisions(*, decisions: Sequence[tuple[Instance, DecisionRecord]], no
             chosen=dict(record.chosen) if record.chosen else None,
             rule_versions=[dict(version) for version in record.rule_versions],
             certificates=[dict(certificate) for certificate in record.certificates],
+            assessments=[dict(assessment) for assessment in record.assessments],
+            facts_id=record.facts_id,
             decided_at=now,
         )
         for instance, record in decisions

@@ -1,8 +1,10 @@
 """Inventory tables."""
 
 from marketplace.inventory.models.accelerator import Accelerator, AcceleratorKind, IsolationClass
+from marketplace.inventory.models.assurance_document import AssuranceDocument
 from marketplace.inventory.models.certification import Certification
 from marketplace.inventory.models.cluster import Cluster, ClusterStatus
+from marketplace.inventory.models.customer_assessment import CustomerAssessment
 from marketplace.inventory.models.node import Node, NodeStock
 from marketplace.inventory.models.offer import Offer, OfferStatus
 from marketplace.inventory.models.provider import Provider, Seller, SellingMode, SellingTerm
@@ -11,9 +13,11 @@ from marketplace.inventory.models.site import Site, Zone
 __all__ = [
     "Accelerator",
     "AcceleratorKind",
+    "AssuranceDocument",
     "Certification",
     "Cluster",
     "ClusterStatus",
+    "CustomerAssessment",
     "IsolationClass",
     "Node",
     "NodeStock",

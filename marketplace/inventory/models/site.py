@@ -1,5 +1,6 @@
 """A data centre (센터)."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -20,6 +21,7 @@ class Site(models.Model):
 
     Attributes:
         jurisdiction: ISO 3166-1 alpha-2 of the law the machines stand under.
+        reserved_sectors: Sectors whose organizations alone may rent there (공공 전용, 금융 전용); empty = everyone.
     """
 
     TYPE_PREFIX = "sit"
@@ -31,6 +33,7 @@ class Site(models.Model):
     name_en = models.CharField(max_length=100)
     jurisdiction = models.CharField(max_length=2, default="KR")
     zone = models.CharField(max_length=12, choices=Zone, default=Zone.GENERAL)
+    reserved_sectors = ArrayField(models.CharField(max_length=16), default=list, blank=True)
     is_network_separated = models.BooleanField(default=False)
 
     def __str__(self) -> str:

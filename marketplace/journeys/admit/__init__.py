@@ -54,11 +54,11 @@ def admit_pass(*, holder: str, now: datetime) -> PassResult:
         with as_actor(ADMITTER):
             if not holds_lease(name=LEASE, fencing_token=token):
                 return PassResult(is_active=False, placed=placed)
-            placed += place(batch, now=now)
+            placed += place(batch, facts=queue.facts, now=now)
     waiting = [item for item in decided if not item.looked.placements]
     for wait_batch in _batches(waiting):
         with as_actor(ADMITTER):
-            record_waits(wait_batch, now=now)
+            record_waits(wait_batch, facts=queue.facts, now=now)
     given_up = sum(
         _give_up(item.considered, now=now) for item in waiting if is_overdue(item.considered.instance, now=now)
     )

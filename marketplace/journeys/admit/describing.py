@@ -1,55 +1,100 @@
 """A placement decision as it is stored: inputs, what was chosen, every candidate that was not and its rule, what it relied on."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
 
 from marketplace.instances.models import DecisionOutcome
 from marketplace.instances.operations import DecisionRecord
 from marketplace.journeys.admit.deciding import Decided
 from marketplace.journeys.admit.reading import Considered
-from marketplace.scheduling.placement import Choice, Placement
+from marketplace.scheduling.placement import Choice, Placement, WaitReason
 from marketplace.scheduling.stock import Rejection
+from marketplace.sovereignty.evidence import (
+    at,
+    describe_assessment,
+    describe_certificate,
+    describe_customer,
+    describe_refusals,
+)
+from marketplace.sovereignty.rules import Rule, Verdict, needs_dedicated_node
 
 
-def describe(decided: Decided, *, outcome: DecisionOutcome, reason: str) -> DecisionRecord:
-    """Everything needed to decide again, years later, from the record alone."""
+def describe(
+    decided: Decided, *, outcome: DecisionOutcome, reason: str, facts_id: UUID, now: datetime
+) -> DecisionRecord:
+    """Everything needed to decide again, years later, from the record and the facts kept beside it.
+
+    Args:
+        facts_id: Of the sites, certificates and offers that the pass looked at (`sovereignty.keep_facts`).
+        now: Instant of the decision.
+    """
     item, choice = decided.considered, decided.looked.choice
-    relied_on = {certificate.id: certificate for verdict in item.verdicts.values() for certificate in verdict.relied_on}
-    instance = item.instance
+    verdicts = _verdicts_relied_on(item, choice.placement)
+    certificates = {found.id: found for verdict in verdicts for found in verdict.relied_on}
+    assessments = {found.id: found for verdict in verdicts for found in verdict.assessments}
     return DecisionRecord(
         outcome=outcome,
         reason=reason,
-        inputs={
-            "devices": instance.devices,
-            "nodes": instance.nodes,
-            "accelerators": instance.accelerators,
-            "data_classes": instance.project.data_classes,
-            "max_duration_s": instance.max_duration_s,
-            "max_price_micros": instance.max_price_micros,
-            "priority": instance.priority,
-            "offers": [offer.code for offer in item.offers],
-        },
+        inputs=_describe_inputs(item, now=now),
         candidates=[*_describe_refused(item), *_describe_rejected(choice)],
         chosen=_describe_chosen(choice.placements),
         rule_versions=[
             {"data_class": rule.data_class, "version": rule.version, "id": str(rule.rule_id)}
             for rule in item.requirements
         ],
-        certificates=[
-            {
-                "id": str(certificate.id),
-                "scheme": certificate.scheme,
-                "level": certificate.level,
-                "document": certificate.document_number,
-                "valid_to": certificate.valid_to.isoformat(),
-            }
-            for certificate in relied_on.values()
-        ],
+        certificates=[describe_certificate(certificate) for certificate in certificates.values()],
+        assessments=[describe_assessment(assessment) for assessment in assessments.values()],
+        facts_id=facts_id,
     )
 
 
+def _describe_inputs(item: Considered, *, now: datetime) -> dict[str, Any]:
+    instance = item.instance
+    covers_until = now + timedelta(seconds=instance.max_duration_s) if instance.max_duration_s is not None else None
+    return {
+        "devices": instance.devices,
+        "nodes": instance.nodes,
+        "accelerators": instance.accelerators,
+        "data_classes": instance.project.data_classes,
+        "image": instance.image,
+        "customer": describe_customer(item.customer),
+        "max_duration_s": instance.max_duration_s,
+        "covers_until": at(covers_until),
+        "max_price_micros": instance.max_price_micros,
+        "needs_dedicated_node": needs_dedicated_node(item.requirements),
+        "priority": instance.priority,
+        "offers": [offer.code for offer in item.offers],
+        "prices_micros": {
+            offer.code: item.waiting.request.terms[offer.id].price_micros_per_device_hour
+            for offer in item.offers
+            if offer.id in item.waiting.request.terms
+        },
+    }
+
+
+def _verdicts_relied_on(item: Considered, placement: Placement | None) -> list[Verdict]:
+    """The chosen offer's verdict; while it waits, those of every permitted offer."""
+    if placement is not None:
+        return [item.verdicts[placement.terms.offer_id]]
+    return [verdict for verdict in item.verdicts.values() if verdict.is_permitted]
+
+
+_ASSESSMENTS: Final = (Rule.CUSTOMER_ASSESSMENT_MISSING, Rule.CUSTOMER_ASSESSMENT_OVERDUE)
+
+
 def wait_facts(decided: Decided) -> Mapping[str, Any]:
-    """The numbers of the sentence that says why it waits: devices asked for, and the most that one permitted node has free."""
+    """The numbers of the sentence that says why it waits: devices asked for, and the most that one permitted node has free.
+
+    Where only the customer's own assessment is missing: of which providers.
+    """
+    if decided.looked.choice.wait_reason is WaitReason.CUSTOMER_ASSESSMENT_MISSING:
+        refusals = [refusal for verdict in decided.considered.verdicts.values() for refusal in verdict.refusals]
+        asked = [refusal for refusal in refusals if refusal.rule in _ASSESSMENTS]
+        providers = sorted({str(refusal.facts["provider"]) for refusal in asked})
+        schemes = sorted({str(refusal.facts["required"]) for refusal in asked})
+        return {"providers": ", ".join(providers), "schemes": ", ".join(schemes)}
     capacity = (Rejection.NOT_ENOUGH_DEVICES, Rejection.NOT_ENOUGH_CPU, Rejection.NOT_ENOUGH_MEMORY, Rejection.RESERVED)
     free = [int(item.facts.get("free", 0)) for item in decided.looked.choice.rejected if item.rejection in capacity]
     return {"requested": decided.considered.instance.devices, "free": max(free, default=0)}
@@ -78,11 +123,9 @@ def _describe_refused(item: Considered) -> list[dict[str, Any]]:
         {
             "site": offer.site.code,
             "accelerator": offer.accelerator.code,
+            "offer": offer.code,
             "rejection": Rejection.SITE_NOT_PERMITTED.value,
-            "reasons": [
-                {"rule": refusal.rule.value, "data_class": refusal.data_class, "facts": dict(refusal.facts)}
-                for refusal in item.verdicts[offer.id].refusals
-            ],
+            "reasons": describe_refusals(item.verdicts[offer.id].refusals),
         }
         for offer in item.offers
         if not item.verdicts[offer.id].is_permitted

@@ -13,6 +13,7 @@ from marketplace.instances.history import list_live_runs, list_recent_lifetimes,
 from marketplace.instances.models import Instance, InstanceTerm
 from marketplace.instances.states import Goal, State
 from marketplace.inventory.models import Offer
+from marketplace.inventory.queries import read_assessments
 from marketplace.journeys.market_view import MarketFacts, judge_offers, read_market_facts, read_stock
 from marketplace.kernel.actors import system_actor
 from marketplace.scheduling.estimates import Lifetimes
@@ -22,7 +23,12 @@ from marketplace.scheduling.placement import Request, Terms
 from marketplace.scheduling.queue import Running
 from marketplace.scheduling.stock import Remainder, StockView
 from marketplace.sovereignty.queries import list_requirements_in_force
-from marketplace.sovereignty.rules import Requirements, Verdict
+from marketplace.sovereignty.rules import (
+    Assessment,
+    CustomerFacts,
+    Requirements,
+    Verdict,
+)
 
 ADMITTER: Final = system_actor("admitter")
 QUEUE_MAX: Final = 2_000
@@ -39,6 +45,7 @@ class Considered:
     waiting: Waiting
     offers: tuple[Offer, ...]
     requirements: tuple[Requirements, ...]
+    customer: CustomerFacts
     verdicts: Mapping[UUID, Verdict]
 
 
@@ -57,6 +64,7 @@ class Queue:
     used: Mapping[UUID, float]
     runs: Sequence["LiveRun"]
     lifetimes: Lifetimes
+    facts: MarketFacts
     now_s: float
     by_id: Mapping[UUID, Considered] = field(default_factory=dict)
 
@@ -84,7 +92,7 @@ class LiveRun:
 
 def read_queue(*, now: datetime) -> Queue | None:
     """The queue and its market; None when nothing waits. Requires an open staff transaction; locks nothing."""
-    rows = Instance.objects.filter(state=State.QUEUED, goal=Goal.RUN).select_related("project")
+    rows = Instance.objects.filter(state=State.QUEUED, goal=Goal.RUN).select_related("project", "tenant")
     queued = list(rows.order_by("queued_at", "id")[:QUEUE_MAX])
     if not queued:
         return None
@@ -92,13 +100,15 @@ def read_queue(*, now: datetime) -> Queue | None:
     for term in InstanceTerm.objects.filter(instance_id__in=[row.id for row in queued]).select_related("offer"):
         terms[term.instance_id].append(term)
     facts = read_market_facts()
+    assessments = read_assessments(tenant_ids={row.tenant_id for row in queued})
     rules: dict[tuple[str, ...], tuple[Requirements, ...]] = {}
     considered = []
     for instance in queued:
         classes = tuple(instance.project.data_classes)
         if classes not in rules:
             rules[classes] = list_requirements_in_force(data_classes=classes, now=now)
-        considered.append(_consider(instance, terms[instance.id], facts, rules[classes], now=now))
+        customer = _customer(instance, assessments)
+        considered.append(_consider(instance, terms[instance.id], facts, rules[classes], customer=customer, now=now))
     view = StockView(read_stock(now=now, silence=settings.CLUSTER_SILENCE))
     return Queue(
         considered=considered,
@@ -107,6 +117,7 @@ def read_queue(*, now: datetime) -> Queue | None:
         used=read_decayed_use(now=now, half_life_s=settings.FAIR_SHARE_HALF_LIFE_S, entry_s=ENTRY_S),
         runs=[_live(run, now=now) for run in list_live_runs()],
         lifetimes=Lifetimes(durations_s=list_recent_lifetimes(now=now)),
+        facts=facts,
         now_s=now.timestamp(),
         by_id={item.instance.id: item for item in considered},
     )
@@ -137,17 +148,32 @@ def _live(run: tuple[UUID, int, int, int, datetime, int | None, bool], *, now: d
     )
 
 
+def _customer(instance: Instance, assessments: Mapping[UUID, tuple[Assessment, ...]]) -> CustomerFacts:
+    return CustomerFacts(
+        sector=instance.tenant.sector,
+        project_id=instance.project_id,
+        assessments=assessments.get(instance.tenant_id, ()),
+    )
+
+
 def _consider(
     instance: Instance,
     terms: Sequence[InstanceTerm],
     facts: MarketFacts,
     requirements: tuple[Requirements, ...],
     *,
+    customer: CustomerFacts,
     now: datetime,
 ) -> Considered:
     offers = facts.matching(accelerators=instance.accelerators, offer_ids=instance.offer_ids)
     verdicts = judge_offers(
-        facts=facts, offers=offers, requirements=requirements, max_duration_s=instance.max_duration_s, now=now
+        facts=facts,
+        offers=offers,
+        requirements=requirements,
+        customer=customer,
+        image=instance.image,
+        max_duration_s=instance.max_duration_s,
+        now=now,
     )
     request = Request(
         instance_id=instance.id,
@@ -180,4 +206,11 @@ def _consider(
         max_duration_s=instance.max_duration_s,
         reserved_since_s=reserved.timestamp() if reserved else None,
     )
-    return Considered(instance=instance, waiting=waiting, offers=offers, requirements=requirements, verdicts=verdicts)
+    return Considered(
+        instance=instance,
+        waiting=waiting,
+        offers=offers,
+        requirements=requirements,
+        customer=customer,
+        verdicts=verdicts,
+    )

@@ -18,10 +18,12 @@ from marketplace.instances.operations import (
 from marketplace.inventory.stock import Taking, lock_nodes, take_devices
 from marketplace.journeys.admit.deciding import Decided
 from marketplace.journeys.admit.describing import describe, wait_facts
+from marketplace.journeys.market_view import MarketFacts
 from marketplace.kernel.hints import hint
+from marketplace.sovereignty.operations import keep_facts
 
 
-def place(batch: Sequence[Decided], *, now: datetime) -> int:
+def place(batch: Sequence[Decided], *, facts: MarketFacts, now: datetime) -> int:
     """Promise the devices of a batch; how many instances were placed.
 
     One that somebody stopped meanwhile, or whose devices are gone, is left as it is; the next pass sees it anew.
@@ -50,9 +52,10 @@ def place(batch: Sequence[Decided], *, now: datetime) -> int:
         ],
         now=now,
     )
+    facts_id = keep_facts(body=facts.description)
     record_decisions(
         decisions=[
-            (instance, describe(item, outcome=DecisionOutcome.PLACED, reason="Allocated"))
+            (instance, describe(item, outcome=DecisionOutcome.PLACED, reason="Allocated", facts_id=facts_id, now=now))
             for instance, item in promised
         ],
         now=now,
@@ -60,7 +63,7 @@ def place(batch: Sequence[Decided], *, now: datetime) -> int:
     return len(promised)
 
 
-def record_waits(batch: Sequence[Decided], *, now: datetime) -> None:
+def record_waits(batch: Sequence[Decided], *, facts: MarketFacts, now: datetime) -> None:
     """Keep why each of a batch waits, where that is news; a new reason also becomes a decision.
 
     Requires an open staff transaction. Locks the instances with news, by id.
@@ -82,9 +85,15 @@ def record_waits(batch: Sequence[Decided], *, now: datetime) -> None:
         ],
         now=now,
     )
+    if not changed:
+        return
+    facts_id = keep_facts(body=facts.description)
     record_decisions(
         decisions=[
-            (instance, describe(item, outcome=DecisionOutcome.WAITING, reason=_reason(item)))
+            (
+                instance,
+                describe(item, outcome=DecisionOutcome.WAITING, reason=_reason(item), facts_id=facts_id, now=now),
+            )
             for instance, item in present
             if instance.id in changed
         ],

@@ -1,8 +1,9 @@
-"""Kernel tables: leases, idempotency records, the audit log, notices."""
+"""Kernel tables: leases, idempotency records, the audit log, notices, signing keys."""
 
 from marketplace.kernel.models.audit_entry import AuditEntry
 from marketplace.kernel.models.idempotency_record import IdempotencyRecord
 from marketplace.kernel.models.lease import Lease
 from marketplace.kernel.models.notice import Notice, Severity
+from marketplace.kernel.models.signing_key import SigningKey
 
-__all__ = ["AuditEntry", "IdempotencyRecord", "Lease", "Notice", "Severity"]
+__all__ = ["AuditEntry", "IdempotencyRecord", "Lease", "Notice", "Severity", "SigningKey"]

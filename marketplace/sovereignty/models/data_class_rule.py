@@ -17,6 +17,8 @@ class DataClassRule(models.Model):
     Attributes:
         requirements: Shape of `sovereignty.rules.Requirements`, validated there when saved.
         source: The law's article or guideline it comes from.
+        effective_to: First instant at which the next version is in force; equal to `effective_from` when that one replaced it
+            before it ever began.
     """
 
     TYPE_PREFIX = "rul"
@@ -36,7 +38,7 @@ class DataClassRule(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["data_class", "version"], name="sovereignty_rule_version_once"),
             models.CheckConstraint(
-                condition=Q(effective_to__isnull=True) | Q(effective_to__gt=models.F("effective_from")),
+                condition=Q(effective_to__isnull=True) | Q(effective_to__gte=models.F("effective_from")),
                 name="sovereignty_rule_not_inverted",
             ),
             ExclusionConstraint(
