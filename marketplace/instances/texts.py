@@ -64,13 +64,40 @@ WAITS: Final[Mapping[str, WaitText]] = {
         _("Wait, ask for fewer devices, or allow more offers."),
         is_blocking=False,
     ),
+    "WaitingForCapacity/gang": WaitText(
+        _(
+            "%(nodes)s nodes with %(requested)s free devices each are needed in one cluster; the most now is %(fitting_nodes)s."
+        ),
+        _("Wait, ask for fewer nodes, or allow more offers."),
+        is_blocking=False,
+    ),
+    "WaitingForCapacity/resources": WaitText(
+        _(
+            "Nodes with %(requested)s free devices lack the processors or memory that belong to them; the most free is %(free)s."
+        ),
+        _("Wait, ask for fewer devices, or allow more offers."),
+        is_blocking=False,
+    ),
     "ReservedForLargerRequest": WaitText(
-        _("Enough devices are free, but they are kept for a request that has waited longer and needs more of them."),
+        _(
+            "Up to %(free)s devices are free on a node, but they are kept for a request that has waited longer and needs more of"
+            " them; nodes kept: %(about_nodes)s."
+        ),
         _("Set a maximum duration: a request that ends in time may start before it. Or allow more offers."),
         is_blocking=False,
     ),
+    "RequestTooLarge": WaitText(
+        _("No node in service has %(requested)s devices; the largest has %(free)s."),
+        _("End this request and ask for fewer devices, or for several nodes."),
+        is_blocking=True,
+    ),
+    "RequestTooLarge/gang": WaitText(
+        _("No cluster in service has %(nodes)s nodes with %(requested)s devices each."),
+        _("End this request and ask for fewer nodes, or for fewer devices on each."),
+        is_blocking=True,
+    ),
     "NoCertifiedSite": WaitText(
-        _("No site may take the project's data now."),
+        _("No site may take the project's data now; sites that were checked: %(sites)s."),
         _("Look at the placement evidence; the operator can tell when a certificate is renewed."),
         is_blocking=True,
     ),
@@ -80,24 +107,36 @@ WAITS: Final[Mapping[str, WaitText]] = {
         is_blocking=True,
     ),
     "CertificationExpiresTooSoon": WaitText(
-        _("A site that was permitted holds a certificate that ends too soon for the time the instance may run."),
+        _(
+            "A certificate that the data needs ends too soon for the time the instance may run; sites that this is true of:"
+            " %(sites)s."
+        ),
         _("Set a shorter maximum duration, or wait until the certificate is renewed."),
         is_blocking=True,
     ),
     "InventoryStale": WaitText(
-        _("The cluster with free devices has not answered for a while; its stock is not sold until it does."),
+        _(
+            "The cluster with free devices has not answered for a while, so that its stock is not sold; nodes that this is true"
+            " of: %(about_nodes)s."
+        ),
         _("Wait; it is sold again as soon as the cluster answers."),
         is_blocking=False,
     ),
     "SiteUnderMaintenance": WaitText(
-        _("The nodes with free devices are under maintenance."), _("Wait, or allow more offers."), is_blocking=False
+        _("The nodes with free devices are under maintenance: %(about_nodes)s."),
+        _("Wait, or allow more offers."),
+        is_blocking=False,
     ),
     "PriceAboveLimit": WaitText(
-        _("Every free offer costs more than the maximum price of the request."),
-        _("Raise the maximum price."),
+        _("Every free offer costs more than the maximum price of the request; sites that were checked: %(sites)s."),
+        _("End this request and rent again with a higher maximum price."),
         is_blocking=True,
     ),
 }
+UNKNOWN_NUMBERS: Final[Mapping[str, Any]] = dict.fromkeys(
+    ("requested", "free", "nodes", "fitting_nodes", "about_nodes", "sites", "providers", "schemes"), "–"
+)
+"""Numbers that an older row does not have."""
 
 
 def explain_reason(reason: str) -> str:
@@ -114,17 +153,23 @@ def _say(reason: str, language: str | None) -> str:
 
 def explain_wait(reason: str, facts: Mapping[str, Any]) -> tuple[str, str, bool]:
     """Message, remedy and whether it blocks until somebody acts."""
-    text = WAITS.get(reason)
+    text = _find_wait_text(reason, facts)
     if text is None:
         return reason, "", False
-    message = str(text.message)
-    return (message % facts if facts else message), str(text.remedy), text.is_blocking
+    return _fill(text.message, facts), _fill(text.remedy, facts), text.is_blocking
 
 
 def explain_condition(reason: str, facts: Mapping[str, Any]) -> str:
     """A condition's sentence: why it waits, or what happened."""
-    text = WAITS.get(reason)
-    if text is None:
-        return explain_reason(reason)
-    message = str(text.message)
-    return message % facts if facts else message
+    text = _find_wait_text(reason, facts)
+    return explain_reason(reason) if text is None else _fill(text.message, facts)
+
+
+def _find_wait_text(reason: str, facts: Mapping[str, Any]) -> WaitText | None:
+    """A gang, and a lack of processors or memory, have sentences of their own where there are any."""
+    variant = "gang" if facts.get("nodes", 1) != 1 else facts.get("short_of", "")
+    return WAITS.get(f"{reason}/{variant}") or WAITS.get(reason)
+
+
+def _fill(text: Promise, facts: Mapping[str, Any]) -> str:
+    return str(text) % {**UNKNOWN_NUMBERS, **facts}

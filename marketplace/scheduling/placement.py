@@ -6,29 +6,15 @@ always gives the same answer.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
 from marketplace.scheduling.packing import BestFit, Packing
 from marketplace.scheduling.stock import Cell, Pool, Rejection, Remainder, StockView
-from marketplace.sovereignty.rules import Rule
+from marketplace.scheduling.waiting import Rejected, WaitReason, find_wait_reason
 
 NODES_NAMED_MAX: Final = 64
 """A rejection names so many nodes and counts the rest: at 1,000 nodes a decision stays a few KiB."""
-
-
-class WaitReason(StrEnum):
-    """Why an instance waits: the machine-readable token of its condition CapacityAllocated."""
-
-    WAITING_FOR_CAPACITY = "WaitingForCapacity"
-    RESERVED_FOR_LARGER_REQUEST = "ReservedForLargerRequest"
-    NO_CERTIFIED_SITE = "NoCertifiedSite"
-    CUSTOMER_ASSESSMENT_MISSING = "CustomerAssessmentMissing"
-    CERTIFICATION_EXPIRES_TOO_SOON = "CertificationExpiresTooSoon"
-    INVENTORY_STALE = "InventoryStale"
-    SITE_UNDER_MAINTENANCE = "SiteUnderMaintenance"
-    PRICE_ABOVE_LIMIT = "PriceAboveLimit"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,23 +51,6 @@ class Request:
     max_price_micros: int | None = None
     ends_at_s: float | None = None
     need: Remainder | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rejected:
-    """Candidates of one pool that were not taken for one reason, and the numbers behind it.
-
-    Attributes:
-        nodes: At most 64 names.
-        node_count: All of them.
-    """
-
-    site: str
-    accelerator: str
-    rejection: Rejection
-    nodes: tuple[str, ...]
-    node_count: int
-    facts: Mapping[str, int | str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +103,7 @@ def choose(*, request: Request, view: StockView, packing: Packing | None = None,
     rejected = tuple(_explain(request, view, best)) if is_explained else ()
     return Choice(
         placements=tuple(_place(request, cell) for cell in best),
-        wait_reason=None if best else _wait_reason(rejected),
+        wait_reason=None if best else find_wait_reason(rejected),
         rejected=rejected,
     )
 
@@ -238,7 +207,21 @@ def _explain(request: Request, view: StockView, taken: Sequence[Cell]) -> Iterab
             continue
         for obstacle, cells in pool.unhealthy.items():
             yield _rejected(pool, obstacle, [cell.stock.node for cell in cells], {})
-        yield from _explain_capacity(request, pool, chosen)
+        yield from _explain_size(request, pool) or _explain_capacity(request, pool, chosen)
+
+
+def _explain_size(request: Request, pool: Pool) -> Sequence[Rejected]:
+    """The whole pool where it could not hold the request if it were empty; nothing where it could."""
+    if request.nodes == 1:
+        is_large_enough = request.devices <= pool.capacity_max
+    else:
+        able = sum(cell.stock.capacity_devices >= request.devices for cell in pool.cells.values())
+        is_large_enough = able >= request.nodes
+    names = [cell.stock.node for cell in pool.cells.values() if cell.obstacle is None]
+    if is_large_enough or not names:
+        return ()
+    facts = {"requested": request.devices, "free": pool.capacity_max}
+    return (_rejected(pool, Rejection.REQUEST_TOO_LARGE, names, facts),)
 
 
 def _explain_capacity(request: Request, pool: Pool, chosen: set[UUID]) -> Iterable[Rejected]:
@@ -248,13 +231,13 @@ def _explain_capacity(request: Request, pool: Pool, chosen: set[UUID]) -> Iterab
         names = [node for node, stock_id in group[: NODES_NAMED_MAX + request.nodes] if stock_id not in chosen]
         count = len(group) - sum(stock_id in chosen for _node, stock_id in group) if chosen else len(group)
         if count:
-            rejection, told = _capacity_problem(request, pool, free, need, has_choice=bool(chosen))
+            rejection, told = _capacity_problem(request, free, need, has_choice=bool(chosen))
             found.setdefault(rejection, _Tally()).add(names, count, told)
     for node, cell in pool.held.items():
         if cell.stock.stock_id not in chosen:
-            rejection, told = _capacity_problem(request, pool, cell.free, need, has_choice=bool(chosen))
+            rejection, told = _capacity_problem(request, cell.free, need, has_choice=bool(chosen))
             if rejection in (Rejection.WORSE_FIT, Rejection.NOT_ENOUGH_NODES) and not may_use_held(request, cell, need):
-                rejection = Rejection.RESERVED
+                rejection, told = Rejection.RESERVED, {"requested": need.devices, "free": cell.free.devices}
             found.setdefault(rejection, _Tally()).add([node], 1, told)
     for rejection, tally in found.items():
         yield _rejected(pool, rejection, tally.names, tally.facts, count=tally.count)
@@ -277,10 +260,8 @@ class _Tally:
 
 
 def _capacity_problem(
-    request: Request, pool: Pool, free: Remainder, need: Remainder, *, has_choice: bool
+    request: Request, free: Remainder, need: Remainder, *, has_choice: bool
 ) -> tuple[Rejection, dict[str, int | str]]:
-    if need.devices > pool.capacity_max:
-        return Rejection.REQUEST_TOO_LARGE, {"requested": need.devices, "free": pool.capacity_max}
     checks = (
         (need.devices, free.devices, Rejection.NOT_ENOUGH_DEVICES),
         (need.cpu_millis, free.cpu_millis, Rejection.NOT_ENOUGH_CPU),
@@ -288,7 +269,7 @@ def _capacity_problem(
     )
     for requested, left, rejection in checks:
         if requested > left:
-            return rejection, {"requested": requested, "free": left}
+            return rejection, {"requested": requested, "free": left, "free_devices": free.devices}
     if not has_choice:
         return Rejection.NOT_ENOUGH_NODES, {"requested": request.nodes, "free": free.devices}
     return Rejection.WORSE_FIT, {"left_over_devices": free.devices - need.devices}
@@ -305,41 +286,3 @@ def _rejected(
         node_count=len(names) if count is None else count,
         facts=facts,
     )
-
-
-_REASON_OF: Final = {
-    Rejection.PRICE_TOO_HIGH: WaitReason.PRICE_ABOVE_LIMIT,
-    Rejection.CLUSTER_SILENT: WaitReason.INVENTORY_STALE,
-    Rejection.CLUSTER_DRAINING: WaitReason.SITE_UNDER_MAINTENANCE,
-    Rejection.NODE_CORDONED: WaitReason.SITE_UNDER_MAINTENANCE,
-    Rejection.RESERVED: WaitReason.RESERVED_FOR_LARGER_REQUEST,
-}
-_TELLING_ORDER: Final = (
-    WaitReason.RESERVED_FOR_LARGER_REQUEST,
-    WaitReason.WAITING_FOR_CAPACITY,
-    WaitReason.INVENTORY_STALE,
-    WaitReason.SITE_UNDER_MAINTENANCE,
-    WaitReason.PRICE_ABOVE_LIMIT,
-    WaitReason.CUSTOMER_ASSESSMENT_MISSING,
-    WaitReason.CERTIFICATION_EXPIRES_TOO_SOON,
-    WaitReason.NO_CERTIFIED_SITE,
-)
-"""Of several reasons the most hopeful one is told: what passes by itself before what needs somebody to act."""
-
-
-def _wait_reason(rejected: Sequence[Rejected]) -> WaitReason:
-    considered = [item for item in rejected if item.rejection is not Rejection.NO_TERMS]
-    found = {_reason_of(item) for item in considered}
-    return next((reason for reason in _TELLING_ORDER if reason in found), WaitReason.WAITING_FOR_CAPACITY)
-
-
-def _reason_of(item: Rejected) -> WaitReason:
-    """A site that fails by one kind of rule alone is told by what would open it."""
-    if item.rejection is not Rejection.SITE_NOT_PERMITTED:
-        return _REASON_OF.get(item.rejection, WaitReason.WAITING_FOR_CAPACITY)
-    rules = {Rule(token) for token in str(item.facts.get("rules", "")).split(", ") if token}
-    if rules and rules <= {Rule.CUSTOMER_ASSESSMENT_MISSING, Rule.CUSTOMER_ASSESSMENT_OVERDUE}:
-        return WaitReason.CUSTOMER_ASSESSMENT_MISSING
-    if rules == {Rule.CERTIFICATE_EXPIRES_TOO_SOON}:
-        return WaitReason.CERTIFICATION_EXPIRES_TOO_SOON
-    return WaitReason.NO_CERTIFIED_SITE

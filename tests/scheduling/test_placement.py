@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marketplace.scheduling.placement import Choice, Request, Terms, WaitReason
+from marketplace.scheduling.placement import Choice, Request, Terms
 from marketplace.scheduling.placement import choose as choose_in
 from marketplace.scheduling.stock import Rejection, Remainder, Stock, StockView
+from marketplace.scheduling.waiting import WaitReason
 
 pytestmark = pytest.mark.unit
 
@@ -80,7 +81,7 @@ def test_a_cheaper_offer_comes_before_a_better_fit() -> None:
         ({"free_devices": 1}, Rejection.NOT_ENOUGH_DEVICES, WaitReason.WAITING_FOR_CAPACITY),
         ({"free_cpu_millis": 31_999}, Rejection.NOT_ENOUGH_CPU, WaitReason.WAITING_FOR_CAPACITY),
         ({"free_memory_mib": 199_999}, Rejection.NOT_ENOUGH_MEMORY, WaitReason.WAITING_FOR_CAPACITY),
-        ({"capacity_devices": 1, "free_devices": 1}, Rejection.REQUEST_TOO_LARGE, WaitReason.WAITING_FOR_CAPACITY),
+        ({"capacity_devices": 1, "free_devices": 1}, Rejection.REQUEST_TOO_LARGE, WaitReason.REQUEST_TOO_LARGE),
         ({"is_cluster_fresh": False}, Rejection.CLUSTER_SILENT, WaitReason.INVENTORY_STALE),
         ({"is_cluster_active": False}, Rejection.CLUSTER_DRAINING, WaitReason.SITE_UNDER_MAINTENANCE),
         ({"is_node_ready": False}, Rejection.NODE_NOT_READY, WaitReason.WAITING_FOR_CAPACITY),

@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from marketplace.instances.models import DecisionOutcome
 from marketplace.instances.operations import DecisionRecord
 from marketplace.journeys.admit.deciding import Decided
 from marketplace.journeys.admit.reading import Considered
-from marketplace.scheduling.placement import Choice, Placement, WaitReason
+from marketplace.scheduling.placement import Choice, Placement
 from marketplace.scheduling.stock import Rejection
+from marketplace.scheduling.waiting import ASSESSMENT_RULES, WaitReason, read_wait_facts
 from marketplace.sovereignty.evidence import (
     at,
     describe_assessment,
@@ -18,7 +19,7 @@ from marketplace.sovereignty.evidence import (
     describe_customer,
     describe_refusals,
 )
-from marketplace.sovereignty.rules import Rule, Verdict, needs_dedicated_node
+from marketplace.sovereignty.rules import Verdict, needs_dedicated_node
 
 
 def describe(
@@ -81,23 +82,21 @@ def _verdicts_relied_on(item: Considered, placement: Placement | None) -> list[V
     return [verdict for verdict in item.verdicts.values() if verdict.is_permitted]
 
 
-_ASSESSMENTS: Final = (Rule.CUSTOMER_ASSESSMENT_MISSING, Rule.CUSTOMER_ASSESSMENT_OVERDUE)
-
-
 def wait_facts(decided: Decided) -> Mapping[str, Any]:
-    """The numbers of the sentence that says why it waits: devices asked for, and the most that one permitted node has free.
+    """The numbers of the sentence that says why it waits.
 
-    Where only the customer's own assessment is missing: of which providers.
+    Where only the customer's own assessment is missing: of which providers as well.
     """
-    if decided.looked.choice.wait_reason is WaitReason.CUSTOMER_ASSESSMENT_MISSING:
-        refusals = [refusal for verdict in decided.considered.verdicts.values() for refusal in verdict.refusals]
-        asked = [refusal for refusal in refusals if refusal.rule in _ASSESSMENTS]
-        providers = sorted({str(refusal.facts["provider"]) for refusal in asked})
-        schemes = sorted({str(refusal.facts["required"]) for refusal in asked})
-        return {"providers": ", ".join(providers), "schemes": ", ".join(schemes)}
-    capacity = (Rejection.NOT_ENOUGH_DEVICES, Rejection.NOT_ENOUGH_CPU, Rejection.NOT_ENOUGH_MEMORY, Rejection.RESERVED)
-    free = [int(item.facts.get("free", 0)) for item in decided.looked.choice.rejected if item.rejection in capacity]
-    return {"requested": decided.considered.instance.devices, "free": max(free, default=0)}
+    instance, choice = decided.considered.instance, decided.looked.choice
+    reason = choice.wait_reason or WaitReason.WAITING_FOR_CAPACITY
+    numbers = read_wait_facts(reason=reason, rejected=choice.rejected, devices=instance.devices, nodes=instance.nodes)
+    if reason is not WaitReason.CUSTOMER_ASSESSMENT_MISSING:
+        return numbers
+    refusals = [refusal for verdict in decided.considered.verdicts.values() for refusal in verdict.refusals]
+    asked = [refusal for refusal in refusals if refusal.rule in ASSESSMENT_RULES]
+    providers = sorted({str(refusal.facts["provider"]) for refusal in asked})
+    schemes = sorted({str(refusal.facts["required"]) for refusal in asked})
+    return {**numbers, "providers": ", ".join(providers), "schemes": ", ".join(schemes)}
 
 
 def _describe_chosen(placements: Sequence[Placement]) -> dict[str, Any] | None:

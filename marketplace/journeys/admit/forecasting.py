@@ -11,8 +11,8 @@ from marketplace.journeys.admit.reading import ADMITTER, Queue
 from marketplace.kernel.actors import as_actor
 from marketplace.scheduling.estimates import estimate_starts
 from marketplace.scheduling.fair_share import Waiting
-from marketplace.scheduling.placement import WaitReason
 from marketplace.scheduling.queue import Running
+from marketplace.scheduling.waiting import COULD_START
 
 FORECAST_QUEUE_MAX: Final = 100
 """So many from the head get an estimate; the others a position."""
@@ -58,7 +58,7 @@ def forecast(queue: Queue, decided: Sequence[Decided], *, now: datetime) -> None
 
 def _could_start(item: Decided) -> bool:
     """Whether time alone can make room."""
-    return item.looked.choice.wait_reason in (WaitReason.WAITING_FOR_CAPACITY, WaitReason.RESERVED_FOR_LARGER_REQUEST)
+    return item.looked.choice.wait_reason in COULD_START
 
 
 def _estimate(
