@@ -41,6 +41,13 @@ TEXTS: Final[Mapping[str, NoticeText]] = {
         _("The ledger does not add up: %(what)s is %(actual)s, expected %(expected)s."),
         _("Close no month before the cause is found; `manage.py check_ledger` names the first difference."),
     ),
+    "quota.over_limit": NoticeText(
+        _(
+            "The quota for %(selector)s is %(limit)s %(meter)s, and %(used)s are in use. It only warns, so nothing was refused."
+        ),
+        _("End what is no longer needed, or ask for more."),
+        route="portal:quotas",
+    ),
 }
 
 

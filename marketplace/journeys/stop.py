@@ -7,11 +7,11 @@ from uuid import UUID
 from marketplace.instances.models import Instance
 from marketplace.instances.operations import lock_instance, resume, want_stop_or_end
 from marketplace.instances.queries import get_instance
+from marketplace.instances.quota_demands import demand_of, read_accelerators
 from marketplace.instances.states import Action, Goal
-from marketplace.inventory.models import Accelerator
 from marketplace.kernel.actors import Actor
 from marketplace.kernel.errors import NotFound
-from marketplace.quotas.operations import QuotaDemand, take_quota
+from marketplace.quotas.operations import take_quota
 from marketplace.tenants.access import require_good_standing, require_permission
 
 
@@ -48,20 +48,8 @@ def _start(*, actor: Actor, instance_id: UUID, now: datetime) -> Instance:
     """Take quota again and queue the instance on its stored terms."""
     instance = get_instance(actor=actor, instance_id=instance_id)
     require_good_standing(tenant=instance.tenant)
-    accelerators = Accelerator.objects.filter(offers__in=instance.terms.values("offer_id")).distinct()
-    codes_and_kinds = list(accelerators.values_list("code", "kind"))
-    take_quota(
-        demand=QuotaDemand(
-            tenant_id=instance.tenant_id,
-            project_id=instance.project_id,
-            user_id=actor.user_id,
-            accelerators=frozenset(code for code, _kind in codes_and_kinds),
-            kinds=frozenset(kind for _code, kind in codes_and_kinds),
-            devices=instance.total_devices,
-        ),
-        holder_id=instance.id,
-        now=now,
-    )
+    demand = demand_of(instance=instance, accelerators=read_accelerators(instance=instance))
+    take_quota(demand=demand, holder_id=instance.id, now=now)
     locked = lock_instance(instance_id=instance_id)
     if locked is None:
         raise NotFound

@@ -17,7 +17,7 @@ from marketplace.journeys.stop import request_action
 from marketplace.kernel import clock
 from marketplace.kernel.actors import as_actor
 from marketplace.quotas.models import Quota, QuotaHold, ScopeKind, SelectorKind
-from marketplace.quotas.operations import QuotaExceeded, set_quota
+from marketplace.quotas.operations import BelowUse, QuotaExceeded, set_quota
 from tests.market import STAFF, Renter, add_renter, build_market, rent_as
 
 pytestmark = pytest.mark.committing
@@ -83,7 +83,8 @@ def test_edits_ends_and_requests_at_once_never_over_grant() -> None:
             with as_actor(STAFF):
                 set_quota(
                     actor=STAFF, tenant_id=renter.tenant.id, scope_kind=ScopeKind.TENANT, scope_id=renter.tenant.id,
-                    selector_kind=SelectorKind.ANY, selector="", limit=3 + index % 8, now=clock.now(),
+                    selector_kind=SelectorKind.ANY, selector="", limit=3 + index % 8, below_use=BelowUse.KEEP,
+                    now=clock.now(),
                 )  # fmt: skip
             return
         try:

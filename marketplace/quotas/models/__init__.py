@@ -1,5 +1,38 @@
 """Quota tables."""
 
-from marketplace.quotas.models.quota import Enforcement, Meter, Quota, QuotaHold, ScopeKind, SelectorKind
+from marketplace.quotas.models.quota import (
+    Enforcement,
+    Meter,
+    Quota,
+    QuotaHold,
+    QuotaPeriod,
+    ScopeKind,
+    SelectorKind,
+)
+from marketplace.quotas.models.request import (
+    PENDING_STATUSES,
+    QuotaAttachment,
+    QuotaRequest,
+    QuotaRequestEvent,
+    RequestOrigin,
+    RequestStatus,
+)
+from marketplace.quotas.models.share import Share, ShareScope
 
-__all__ = ["Enforcement", "Meter", "Quota", "QuotaHold", "ScopeKind", "SelectorKind"]
+__all__ = [
+    "PENDING_STATUSES",
+    "Enforcement",
+    "Meter",
+    "Quota",
+    "QuotaAttachment",
+    "QuotaHold",
+    "QuotaPeriod",
+    "QuotaRequest",
+    "QuotaRequestEvent",
+    "RequestOrigin",
+    "RequestStatus",
+    "ScopeKind",
+    "SelectorKind",
+    "Share",
+    "ShareScope",
+]
