@@ -14,6 +14,7 @@ from rich.table import Table
 from bench.arena import Arena, arena
 from bench.figures import Figure
 from bench.listing import MACHINE, bench_list
+from bench.postings import bench_postings
 from bench.renting import bench_calls, bench_latency, bench_throughput
 
 BENCHES: dict[str, Callable[[Arena], list[Figure]]] = {
@@ -21,6 +22,7 @@ BENCHES: dict[str, Callable[[Arena], list[Figure]]] = {
     "latency": bench_latency,
     "throughput": lambda place: [bench_throughput(place)],
     "list": lambda place: [bench_list(place)],
+    "postings": lambda _place: bench_postings(),
 }
 RESULTS = Path(__file__).with_name("results")
 

@@ -43,3 +43,10 @@ def check_ledger() -> bool:
             "ledger_difference", what=difference.what, expected=difference.expected_won, actual=difference.actual_won
         )
     return difference is None
+
+
+@shared_task(name="billing.fold_balances")
+def fold_balances() -> int:
+    """Fold what was posted since the last time into the stored balances; how many changed."""
+    with as_actor(CHECKER):
+        return ledger.fold_balances()

@@ -2,7 +2,7 @@
 
 from billing.models.charge import Charge
 from billing.models.invoice import Invoice, InvoiceLine, InvoiceSeries
-from billing.models.ledger import LedgerAccount, LedgerPosting, LedgerTransaction
+from billing.models.ledger import LedgerAccount, LedgerBalance, LedgerPosting, LedgerTransaction
 from billing.models.price_version import PriceVersion
 from billing.models.usage_interval import UsageInterval, UsageKind
 
@@ -12,6 +12,7 @@ __all__ = [
     "InvoiceLine",
     "InvoiceSeries",
     "LedgerAccount",
+    "LedgerBalance",
     "LedgerPosting",
     "LedgerTransaction",
     "PriceVersion",

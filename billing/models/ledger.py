@@ -5,6 +5,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from marketplace.kernel import ids
+from marketplace.kernel.feeds import CurrentTransactionId
 
 
 class LedgerAccount(models.Model):
@@ -13,6 +14,8 @@ class LedgerAccount(models.Model):
     Attributes:
         kind: receivable, revenue, vat_payable … (billing.ledger.AccountKind).
     """
+
+    TYPE_PREFIX = "acc"
 
     id = models.UUIDField(primary_key=True, default=ids.new_id)
     tenant_id = models.UUIDField()
@@ -34,7 +37,7 @@ class LedgerAccount(models.Model):
 
 
 class LedgerTransaction(models.Model):
-    """Postings that belong together and sum to zero (enforced by the database at commit). Append-only.
+    """Postings that belong together and sum to zero (the database refuses others). Append-only.
 
     Attributes:
         key: Idempotency key, e.g. `invoice:<id>`; the same key is posted once.
@@ -61,19 +64,42 @@ class LedgerTransaction(models.Model):
 
 
 class LedgerPosting(models.Model):
-    """One side of a transaction: debit positive, credit negative, in whole won. Append-only."""
+    """One side of a transaction: debit positive, credit negative, in whole won. Append-only.
+
+    Attributes:
+        xid: The writing database transaction's id; balances are folded below the oldest that runs (kernel.feeds).
+    """
 
     id = models.UUIDField(primary_key=True, default=ids.new_id)
+    xid = models.BigIntegerField(db_default=CurrentTransactionId())
     tenant_id = models.UUIDField()
     transaction = models.ForeignKey(LedgerTransaction, on_delete=models.PROTECT, related_name="postings")
-    account = models.ForeignKey(LedgerAccount, on_delete=models.PROTECT, related_name="postings")
+    account = models.ForeignKey(LedgerAccount, on_delete=models.PROTECT, related_name="postings", db_index=False)
     amount_won = models.BigIntegerField()
 
     class Meta:
-        """No empty postings."""
+        """No empty postings; read by account, those since the last fold first."""
 
         constraints = [models.CheckConstraint(condition=~Q(amount_won=0), name="billing_posting_not_zero")]
+        indexes = [models.Index(fields=["account", "xid"], name="billing_posting_by_account")]
 
     def __str__(self) -> str:
         """Amount."""
         return str(self.amount_won)
+
+
+class LedgerBalance(models.Model):
+    """An account's sum of every posting below a border; rebuildable from the postings (billing.ledger.balances).
+
+    Attributes:
+        folded_xid: The border: postings of this database transaction and later ones are not in it.
+    """
+
+    account = models.OneToOneField(LedgerAccount, on_delete=models.PROTECT, primary_key=True, related_name="balance")
+    tenant_id = models.UUIDField()
+    balance_won = models.BigIntegerField()
+    folded_xid = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        """Balance."""
+        return str(self.balance_won)

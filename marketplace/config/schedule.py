@@ -8,6 +8,7 @@ SCHEDULE: Final[dict[str, dict[str, Any]]] = {
     "expire-instances": {"task": "instances.expire_due", "schedule": 5.0, "options": {"expires": 5}},
     "meter-due": {"task": "billing.meter_due", "schedule": 10.0, "options": {"expires": 10}},
     "apply-quota-periods": {"task": "quotas.apply_due_periods", "schedule": 60.0, "options": {"expires": 60}},
+    "fold-balances": {"task": "billing.fold_balances", "schedule": 60.0, "options": {"expires": 60}},
     "check-ledger": {"task": "billing.check_ledger", "schedule": 86_400.0},
     "forget-idempotency": {"task": "kernel.forget_expired", "schedule": 3_600.0},
 }

@@ -258,8 +258,6 @@ def test_the_ledger_refuses_what_does_not_balance_and_a_key_with_another_input()
             LedgerPosting.objects.create(
                 tenant_id=renter.tenant.id, transaction=first, account=account.account, amount_won=5
             )
-            with connection.cursor() as cursor:
-                cursor.execute("SET CONSTRAINTS ledger_balances IMMEDIATE")
 
 
 @pytest.mark.committing
