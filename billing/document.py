@@ -5,7 +5,10 @@ from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from billing.rating import RatedLine, Totals, last_day
+from django.utils import translation
+
+from billing.rating import LineInput, LineKind, Meter, RatedLine, Totals, last_day
+from billing.texts import describe_kind, explain_sum, group
 from marketplace.inventory.models import Seller
 from marketplace.kernel import ids
 from marketplace.kernel.clock import KST
@@ -13,7 +16,7 @@ from marketplace.kernel.money import won_text_from_micros
 from marketplace.tenants.business_number import format_business_number
 from marketplace.tenants.models import BillingProfile
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 """Version of the document's shape; a renderer must be able to print every version that was ever issued."""
 
 
@@ -25,7 +28,7 @@ def build_document(
     seller: Seller,
     profile: BillingProfile,
     totals: Totals,
-    intervals: Mapping[UUID, Mapping[str, Any]],
+    sources: Mapping[UUID, Mapping[str, Any]],
 ) -> dict[str, Any]:
     """Everything printed, in Korean form: dates `2026. 11. 30.`, times in KST, amounts as whole numbers of won."""
     return {
@@ -49,9 +52,7 @@ def build_document(
             "department": profile.department,
             "email": profile.email,
         },
-        "lines": [
-            _line(line, intervals.get(line.instance_id, {}) if line.instance_id else {}) for line in totals.lines
-        ],
+        "lines": [_line(line, sources) for line in totals.lines],
         "supply_won": totals.supply_won,
         "vat_won": totals.vat_won,
         "total_won": totals.total_won,
@@ -59,28 +60,35 @@ def build_document(
     }
 
 
-def _line(line: RatedLine, usage: Mapping[str, Any]) -> dict[str, Any]:
-    if line.instance_id is None:
+def _line(line: RatedLine, sources: Mapping[UUID, Mapping[str, Any]]) -> dict[str, Any]:
+    sums = line.charges
+    if sums is None:
         return {"description": "끝수 조정", "supply_won": line.supply_won, "is_adjustment": True}
+    source = sources.get(sums.source_id, {})
+    with translation.override("ko"):
+        calculation = explain_sum(sums, numerator=sums.numerator)
+        kind = "" if sums.kind is LineKind.USAGE and sums.meter == Meter.DEVICE else _kind(sums)
+    described = " · ".join(part for part in (kind, source.get("accelerator"), source.get("name")) if part)
     return {
-        "description": f"{usage['accelerator']} · {usage['name']}",
-        "instance": ids.format_id(prefix="ins", value=line.instance_id),
-        "project": usage["project"],
-        "cost_centre": usage["cost_centre"],
-        "site": usage["site"],
-        "devices": usage["devices"],
-        "period": f"{_time(usage['started_at'])} ~ {_time(usage['ended_at'])}",
-        "device_seconds": line.device_seconds,
-        "price_won": _grouped(won_text_from_micros(line.price_micros_per_device_hour)),
+        "description": described,
+        "kind": sums.kind.value,
+        "instance": ids.format_id(prefix="ins", value=sums.instance_id) if sums.instance_id else "",
+        "project": source.get("project", ""),
+        "cost_centre": source.get("cost_centre", ""),
+        "site": source.get("site", ""),
+        "devices": source.get("devices", 0),
+        "period": f"{_time(sums.started_at)} ~ {_time(sums.ended_at)}" if sums.started_at and sums.ended_at else "",
+        "device_seconds": sums.device_seconds,
+        "price_won": group(won_text_from_micros(sums.price_micros)) if sums.price_micros else "",
+        "price_version": ids.format_id(prefix="prc", value=sums.price_version_id) if sums.price_version_id else "",
+        "calculation": calculation,
         "supply_won": line.supply_won,
         "is_adjustment": False,
     }
 
 
-def _grouped(text: str) -> str:
-    """`5400.5` as `5,400.5`."""
-    whole, point, fraction = text.partition(".")
-    return f"{int(whole):,}{point}{fraction}"
+def _kind(sums: LineInput) -> str:
+    return describe_kind(kind=sums.kind, meter=sums.meter)
 
 
 def _date(day: date) -> str:

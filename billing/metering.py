@@ -12,8 +12,9 @@ from uuid import UUID
 import structlog
 from django.db import connection
 
-from billing.models import Charge, UsageInterval
-from billing.rating import cut_at_months, month_of, rate
+from billing.charging import charge_interval
+from billing.models import UsageInterval
+from billing.rating import cut_at_months
 from marketplace.instances.models import Allocation, Instance, RankRun, Transition
 from marketplace.instances.states import State
 from marketplace.kernel.clock import seconds_between
@@ -122,7 +123,7 @@ def _meter_rank(instance: Instance, allocation: Allocation, run: Run, *, now: da
             row.ended_at = end
             row.closed_by = run.closed_by if is_last else None
             row.save(update_fields=["ended_at", "closed_by"])
-            _charge(instance, allocation, row)
+            charge_interval(interval=row)
             written += 1
     if run.ended_at is not None:
         _settle_late_end(existing, ended_at=run.ended_at)
@@ -158,31 +159,6 @@ def _open(instance: Instance, allocation: Allocation, run: Run, *, sequence: int
         started_at=start,
         opened_by=run.opened_by,
         sequence=sequence,
-    )
-
-
-def _charge(instance: Instance, allocation: Allocation, row: UsageInterval) -> None:
-    if row.ended_at is None:
-        return
-    term = allocation.term
-    rated = rate(
-        price_micros_per_device_hour=term.price_micros_per_device_hour,
-        devices=row.devices,
-        started_at=row.started_at,
-        ended_at=row.ended_at,
-    )
-    Charge.objects.create(
-        tenant_id=instance.tenant_id,
-        usage_interval=row,
-        instance=instance,
-        seller_id=term.seller_id,
-        billing_profile_id=instance.project.billing_profile_id,
-        price_version_id=term.price_version_id,
-        price_micros_per_device_hour=term.price_micros_per_device_hour,
-        devices=row.devices,
-        device_seconds=rated.device_seconds,
-        numerator=rated.numerator,
-        month=month_of(row.started_at),
     )
 
 

@@ -14,14 +14,15 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Max, Q, QuerySet, Sum
+from django.db.models import Max, Q
 from django.utils.translation import gettext_lazy as _
 
 from billing.document import build_document
+from billing.invoice_lines import describe_sources, sum_lines, write_lines
 from billing.ledger import AccountKind, Posting, post
 from billing.metering import list_unmetered, meter_instance
-from billing.models import Charge, Invoice, InvoiceLine, InvoiceSeries, UsageInterval
-from billing.rating import LineInput, RoundingProfile, Totals, month_bounds, total
+from billing.models import Charge, Invoice, InvoiceSeries, UsageInterval
+from billing.rating import RoundingProfile, month_bounds, total
 from marketplace.instances.models import Instance
 from marketplace.inventory.models import Seller
 from marketplace.kernel.actors import Actor, as_actor
@@ -109,7 +110,7 @@ def _issue(*, actor: Actor, payer: _Payer, month: date, now: datetime) -> Invoic
         billing_profile_id=payer.billing_profile_id,
         seller_id=payer.seller_id,
     )
-    inputs = _sum_lines(charges)
+    inputs = sum_lines(charges)
     if not inputs:
         return None
     profile = BillingProfile.objects.select_related("tenant").get(id=payer.billing_profile_id)
@@ -121,7 +122,7 @@ def _issue(*, actor: Actor, payer: _Payer, month: date, now: datetime) -> Invoic
     number = f"{month:%Y%m}-{seller.business_number[-5:]}-{series.last_number:06d}"
     document = build_document(
         number=number, month=month, issued_at=now, seller=seller, profile=profile, totals=totals,
-        intervals=_describe_intervals(charges),
+        sources=describe_sources(charges),
     )  # fmt: skip
     invoice = Invoice.objects.create(
         tenant_id=payer.tenant_id,
@@ -137,79 +138,13 @@ def _issue(*, actor: Actor, payer: _Payer, month: date, now: datetime) -> Invoic
         document_hash=hash_document(document),
         issued_at=now,
     )
-    _write_lines(invoice, totals, document)
+    write_lines(invoice=invoice, totals=totals, printed=document["lines"], charges=charges)
     _post(invoice)
     record_act(
         actor=actor, action="invoice.issued", object_type="inv", object_id=invoice.id, tenant_id=payer.tenant_id, now=now,
         changes={"number": number, "total_won": totals.total_won},
     )  # fmt: skip
     return invoice
-
-
-def _sum_lines(charges: QuerySet[Charge]) -> list[LineInput]:
-    rows = (
-        charges.values("instance_id", "price_micros_per_device_hour")
-        .annotate(seconds=Sum("device_seconds"), exact=Sum("numerator"))
-        .order_by("instance_id", "price_micros_per_device_hour")
-    )
-    return [
-        LineInput(
-            instance_id=row["instance_id"],
-            price_micros_per_device_hour=row["price_micros_per_device_hour"],
-            device_seconds=int(row["seconds"]),
-            numerator=int(row["exact"]),
-        )
-        for row in rows
-    ]
-
-
-def _describe_intervals(charges: QuerySet[Charge]) -> dict[UUID, dict[str, Any]]:
-    """For each instance what its lines print: name, project, cost centre, accelerator, devices, first and last second."""
-    described: dict[UUID, dict[str, Any]] = {}
-    rows = charges.select_related(
-        "instance__project", "usage_interval__term__offer__accelerator", "usage_interval__term__offer__site"
-    ).order_by("usage_interval__started_at")
-    for charge in rows:
-        interval, offer = charge.usage_interval, charge.usage_interval.term.offer
-        entry = described.setdefault(
-            charge.instance_id,
-            {
-                "name": charge.instance.name,
-                "project": charge.instance.project.name,
-                "cost_centre": charge.instance.project.cost_centre,
-                "accelerator": f"{offer.accelerator.vendor} {offer.accelerator.model}",
-                "site": offer.site.name_ko,
-                "devices": charge.devices,
-                "started_at": interval.started_at,
-                "ended_at": interval.ended_at,
-            },
-        )
-        entry["ended_at"] = interval.ended_at
-    return described
-
-
-def _write_lines(invoice: Invoice, totals: Totals, document: dict[str, Any]) -> None:
-    for position, (line, printed) in enumerate(zip(totals.lines, document["lines"], strict=True), start=1):
-        row = InvoiceLine.objects.create(
-            tenant_id=invoice.tenant_id,
-            invoice=invoice,
-            position=position,
-            instance_id=line.instance_id,
-            description=printed["description"][:200],
-            price_micros_per_device_hour=line.price_micros_per_device_hour,
-            device_seconds=line.device_seconds,
-            numerator=line.numerator,
-            supply_won=line.supply_won,
-        )
-        if line.instance_id is not None:
-            Charge.objects.filter(
-                month=invoice.month,
-                invoice_line__isnull=True,
-                instance_id=line.instance_id,
-                billing_profile_id=invoice.billing_profile_id,
-                seller_id=invoice.seller_id,
-                price_micros_per_device_hour=line.price_micros_per_device_hour,
-            ).update(invoice_line=row)
 
 
 def _post(invoice: Invoice) -> None:

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from billing.models import PriceVersion
+from billing.models import PricePlan, PriceVersion
 from marketplace.inventory.models import Offer
 from marketplace.kernel.actors import Actor
 from marketplace.kernel.audit import record_act
@@ -45,7 +45,10 @@ def publish_price(
             raise PriceInvalid(reason=_("A later price is already published."), pointer="/effective_from")
         PriceVersion.objects.filter(id=current.id, effective_to__isnull=True).update(effective_to=effective_from)
     version = PriceVersion.objects.create(
-        offer_id=offer_id, price_micros_per_device_hour=price_micros_per_device_hour, effective_from=effective_from
+        offer_id=offer_id,
+        price_micros=price_micros_per_device_hour,
+        price_micros_per_device_hour=price_micros_per_device_hour,
+        effective_from=effective_from,
     )
     before = current.price_micros_per_device_hour if current else None
     record_act(
@@ -62,6 +65,10 @@ def publish_price(
 def list_prices_in_force(*, offer_ids: Iterable[UUID], now: datetime) -> Mapping[UUID, PriceVersion]:
     """The version in force for each offer that has one; one query."""
     rows = PriceVersion.objects.filter(
-        Q(effective_to__isnull=True) | Q(effective_to__gt=now), offer_id__in=list(offer_ids), effective_from__lte=now
+        Q(effective_to__isnull=True) | Q(effective_to__gt=now),
+        offer_id__in=list(offer_ids),
+        effective_from__lte=now,
+        plan=PricePlan.ON_DEMAND,
+        audience="all",
     )
-    return {row.offer_id: row for row in rows}
+    return {row.offer_id: row for row in rows if row.offer_id is not None}

@@ -1,13 +1,18 @@
 """Billing tables."""
 
-from billing.models.charge import Charge
+from billing.models.charge import Charge, ChargeKind
+from billing.models.cost_day import CostDay
 from billing.models.invoice import Invoice, InvoiceLine, InvoiceSeries
 from billing.models.ledger import LedgerAccount, LedgerBalance, LedgerPosting, LedgerTransaction
-from billing.models.price_version import PriceVersion
+from billing.models.price_version import PricePlan, PriceTerms, PriceUnit, PriceVersion
+from billing.models.term_change import ChangeAnswer, TermChange
 from billing.models.usage_interval import UsageInterval, UsageKind
 
 __all__ = [
+    "ChangeAnswer",
     "Charge",
+    "ChargeKind",
+    "CostDay",
     "Invoice",
     "InvoiceLine",
     "InvoiceSeries",
@@ -15,7 +20,11 @@ __all__ = [
     "LedgerBalance",
     "LedgerPosting",
     "LedgerTransaction",
+    "PricePlan",
+    "PriceTerms",
+    "PriceUnit",
     "PriceVersion",
+    "TermChange",
     "UsageInterval",
     "UsageKind",
 ]

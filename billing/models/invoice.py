@@ -80,7 +80,11 @@ class InvoiceLine(models.Model):
     """One instance at one price in one month; the only place where a charge is rounded. Append-only.
 
     Attributes:
-        instance: Null on the adjustment line of a ten-won payer (끝수 조정).
+        kind: What the charges of the line are for; `adjustment` on the line that makes a ten-won payer's total (끝수 조정).
+        instance: Null on the adjustment line and on a commitment's fee.
+        agreement_id: The commitment or discount it comes from.
+        price_micros: Per unit and hour or month, by `shape`; `unit_seconds` is what it is multiplied with.
+        started_at, ended_at: First and last instant of this line's own charges.
         numerator: Sum of the charges' numerators; `supply_won` is it ÷ 3.6e9, half up.
     """
 
@@ -92,6 +96,16 @@ class InvoiceLine(models.Model):
     position = models.PositiveIntegerField()
     instance = models.ForeignKey(Instance, on_delete=models.PROTECT, null=True, related_name="+")
     description = models.CharField(max_length=200)
+    kind = models.CharField(max_length=12, default="usage")
+    agreement_id = models.UUIDField(null=True)
+    price_version_id = models.UUIDField(null=True)
+    meter = models.CharField(max_length=16, default="device")
+    shape = models.CharField(max_length=16, default="hourly")
+    unit = models.CharField(max_length=8, default="device")
+    price_micros = models.BigIntegerField(default=0)
+    unit_seconds = models.BigIntegerField(default=0)
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
     price_micros_per_device_hour = models.BigIntegerField()
     device_seconds = models.BigIntegerField()
     numerator = models.DecimalField(max_digits=38, decimal_places=0)

@@ -172,7 +172,7 @@ def _price(*, offers: Sequence[Offer], now: datetime) -> Sequence[PricedOffer]:
         PricedOffer(
             offer=offer,
             price_version_id=prices[offer.id].id,
-            price_micros_per_device_hour=prices[offer.id].price_micros_per_device_hour,
+            price_micros_per_device_hour=prices[offer.id].price_micros_per_device_hour or 0,
             selling_term=selling[offer.site.provider_id],
         )
         for offer in offers

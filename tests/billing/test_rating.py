@@ -10,14 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.rating import (
+    AgreedPrice,
     LineInput,
-    RatedUsage,
+    Piece,
     RoundingProfile,
     cut_at_months,
     last_day,
     month_bounds,
     month_of,
-    rate,
+    rate_usage,
     total,
 )
 
@@ -30,19 +31,27 @@ START = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
 def line(device_seconds: int, *, price: int = PRICE, number: int = 1) -> LineInput:
     """Charges of one instance."""
     return LineInput(
+        source_id=UUID(int=number),
         instance_id=UUID(int=number),
-        price_micros_per_device_hour=price,
+        price_micros=price,
+        unit_seconds=device_seconds,
         device_seconds=device_seconds,
         numerator=price * device_seconds,
     )
 
 
+def rate(*, price_micros_per_device_hour: int, devices: int, started_at: datetime, ended_at: datetime) -> list[Piece]:
+    """One interval at one price per device and hour."""
+    price = AgreedPrice(price_version_id=UUID(int=7), price_micros=price_micros_per_device_hour)
+    return list(rate_usage(prices=[price], devices=devices, started_at=started_at, ended_at=ended_at))
+
+
 def test_one_interval() -> None:
     """Two devices for 90 s at ₩5,400: 180 device-seconds, ₩270."""
-    rated = rate(
+    (piece,) = rate(
         price_micros_per_device_hour=PRICE, devices=2, started_at=START, ended_at=START + timedelta(seconds=90)
     )
-    assert rated == RatedUsage(device_seconds=180, numerator=972_000_000_000)
+    assert (piece.unit_seconds, piece.device_seconds, piece.numerator) == (180, 180, 972_000_000_000)
 
 
 @pytest.mark.parametrize("seconds", [0, -1])
@@ -75,7 +84,7 @@ def test_a_ten_won_payer_is_cut_before_issue(
     """State money has no single won; the difference is a line of its own."""
     totals = total(lines=[line(device_seconds)], rounding=RoundingProfile.TEN_WON)
     assert (totals.supply_won, totals.vat_won, totals.total_won) == (supply, vat, whole)
-    adjustments = [item.supply_won for item in totals.lines if item.instance_id is None]
+    adjustments = [item.supply_won for item in totals.lines if item.charges is None]
     assert adjustments == ([] if adjustment is None else [adjustment])
 
 
@@ -92,8 +101,8 @@ def test_an_invoice_always_adds_up(lines: list[LineInput], rounding: RoundingPro
     totals = total(lines=lines, rounding=rounding)
     assert sum(item.supply_won for item in totals.lines) == totals.supply_won
     assert totals.supply_won + totals.vat_won == totals.total_won
-    for item in totals.lines[: len(lines)]:
-        assert abs(Fraction(item.numerator, 3_600_000_000) - item.supply_won) < 1
+    for given_line, item in zip(lines, totals.lines, strict=False):
+        assert abs(Fraction(given_line.numerator, 3_600_000_000) - item.supply_won) < 1
     if rounding is RoundingProfile.TEN_WON:
         assert totals.total_won % 10 == 0
 
@@ -110,13 +119,14 @@ def test_splitting_an_interval_anywhere_changes_nothing(
     """Additivity: seconds and exact cost of the parts are those of the whole."""
     ends = sorted({round(cut * seconds) for cut in cuts} | {0, seconds})
     parts = [
-        rate(
+        piece
+        for begin, end in itertools.pairwise(ends)
+        for piece in rate(
             price_micros_per_device_hour=price,
             devices=devices,
             started_at=START + timedelta(seconds=begin),
             ended_at=START + timedelta(seconds=end),
         )
-        for begin, end in itertools.pairwise(ends)
     ]
     whole = rate(
         price_micros_per_device_hour=price,
@@ -124,8 +134,8 @@ def test_splitting_an_interval_anywhere_changes_nothing(
         started_at=START,
         ended_at=START + timedelta(seconds=seconds),
     )
-    assert sum(part.numerator for part in parts) == whole.numerator
-    assert sum(part.device_seconds for part in parts) == whole.device_seconds
+    assert sum(part.numerator for part in parts) == sum(part.numerator for part in whole)
+    assert sum(part.device_seconds for part in parts) == sum(part.device_seconds for part in whole) == devices * seconds
 
 
 def test_months_are_cut_at_midnight_in_seoul() -> None:

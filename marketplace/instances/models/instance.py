@@ -121,6 +121,8 @@ class InstanceTerm(models.Model):
     Attributes:
         price_version_id: billing.PriceVersion; a plain id, since prices live above instances.
         selling_mode: own, resale or brokered, as it was at rent.
+        price: The whole agreed price (billing.rating.snapshot): plan, shape, unit, held price, minimums; empty = per device-hour.
+        price_micros_per_device_hour: The same for comparing; exact where the price is per device-hour.
     """
 
     TYPE_PREFIX = "trm"
@@ -133,6 +135,7 @@ class InstanceTerm(models.Model):
     selling_mode = models.CharField(max_length=12)
     price_version_id = models.UUIDField()
     price_micros_per_device_hour = models.BigIntegerField()
+    price = models.JSONField(default=dict)
     currency = models.CharField(max_length=3, default="KRW")
     agreed_at = models.DateTimeField()
 
