@@ -4,7 +4,7 @@ import base64
 import binascii
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from django.db.models import Model, QuerySet
@@ -20,16 +20,8 @@ PARAMETERS: Final = ("limit", "cursor")
 WINDOW_PARAMETERS: Final = ("created_at[gte]", "created_at[lt]")
 
 
-class Identified(Protocol):
-    """What a page is made of: rows ordered by falling id."""
-
-    @property
-    def id(self) -> UUID:
-        """Time-ordered."""
-
-
 ModelRow = TypeVar("ModelRow", bound=Model)
-Row = TypeVar("Row", bound=Identified)
+Row = TypeVar("Row")
 
 
 def paginate(
@@ -44,13 +36,20 @@ def paginate(
     def read(*, before: UUID | None, limit: int) -> list[Any]:
         return list((rows.filter(id__lt=before) if before else rows)[:limit])
 
-    return paginate_read(request, read, render)
+    return paginate_read(request, read, render, identify=lambda row: row.pk)
 
 
 def paginate_read(
-    request: Request, read: Callable[..., Sequence[Row]], render: Callable[[Row], dict[str, Any]]
+    request: Request,
+    read: Callable[..., Sequence[Row]],
+    render: Callable[[Row], Any],
+    *,
+    identify: Callable[[Row], UUID],
 ) -> dict[str, Any]:
     """One page of what `read(before=, limit=)` returns, ordered by falling id.
+
+    Args:
+        identify: A row's id, of which the cursor is made.
 
     Raises:
         ValidationFailed: A limit outside 1–100 or a cursor that we did not give out.
@@ -63,7 +62,7 @@ def paginate_read(
     return {
         "data": [render(row) for row in page],
         "has_more": has_more,
-        "next_cursor": _encode(page[-1].id) if has_more else None,
+        "next_cursor": _encode(identify(page[-1])) if has_more else None,
     }
 
 

@@ -27,6 +27,13 @@ class ResourceView(APIView):
         _ = request._request.body  # noqa: SLF001 - DRF has no public way to read the raw body before it is parsed
         super().initial(request, *args, **kwargs)
 
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:  # noqa: FBT001, FBT002 - DRF's
+        """JSON for whoever takes it; only other wishes are weighed one by one."""
+        wanted = request.headers.get("Accept", "*/*")
+        if wanted in ("*/*", "application/json"):
+            return OrjsonRenderer(), OrjsonRenderer.media_type
+        return super().perform_content_negotiation(request, force)
+
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Private answers are never stored by anybody."""
         response.headers.setdefault("Cache-Control", "no-store")

@@ -139,9 +139,13 @@ UNKNOWN_NUMBERS: Final[Mapping[str, Any]] = dict.fromkeys(
 """Numbers that an older row does not have."""
 
 
-def explain_reason(reason: str) -> str:
-    """The sentence for a transition's reason; an unknown one (from a newer version) is shown by its token."""
-    return _say(reason, get_language())
+def explain_reason(reason: str, *, language: str | None = None) -> str:
+    """The sentence for a transition's reason; an unknown one (from a newer version) is shown by its token.
+
+    Args:
+        language: The active one, where the caller has looked it up already for a whole page.
+    """
+    return _say(reason, language or get_language())
 
 
 @lru_cache(maxsize=1_024)
@@ -159,10 +163,10 @@ def explain_wait(reason: str, facts: Mapping[str, Any]) -> tuple[str, str, bool]
     return _fill(text.message, facts), _fill(text.remedy, facts), text.is_blocking
 
 
-def explain_condition(reason: str, facts: Mapping[str, Any]) -> str:
-    """A condition's sentence: why it waits, or what happened."""
+def explain_condition(reason: str, facts: Mapping[str, Any], *, language: str | None = None) -> str:
+    """A condition's sentence: why it waits, or what happened; `language` as for `explain_reason`."""
     text = _find_wait_text(reason, facts)
-    return explain_reason(reason) if text is None else _fill(text.message, facts)
+    return explain_reason(reason, language=language) if text is None else _fill(text.message, facts)
 
 
 def _find_wait_text(reason: str, facts: Mapping[str, Any]) -> WaitText | None:

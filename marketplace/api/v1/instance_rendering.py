@@ -3,10 +3,13 @@
 from functools import lru_cache
 from typing import Any, Final
 
+import orjson
+from django.utils.translation import get_language
+
 from billing.models import UsageInterval
-from marketplace.api.rendering import instant, public
+from marketplace.api.rendering import instant, instant_from_text, known_public, public, public_from_text
 from marketplace.instances.models import PlacementDecision, Transition
-from marketplace.instances.queries import InstanceSummary, Place
+from marketplace.instances.queries import AgreedPrice, InstanceSummary, Place, SummaryRow, read_summary
 from marketplace.instances.states import Goal, State, allowed_actions
 from marketplace.instances.texts import explain_condition, explain_reason
 from marketplace.journeys.diagnose import Diagnosis
@@ -18,46 +21,54 @@ PRIORITIES: Final = {-1: "low", 0: "normal", 1: "high"}
 
 def render_instance(row: InstanceSummary) -> dict[str, Any]:
     """An instance."""
-    place = row.place
+    place = row["place"]
+    language = get_language()
     return {
-        "id": public("ins", row.id),
-        "name": row.name,
-        "project": public("prj", row.project_id),
-        "kind": row.kind,
-        "state": row.state,
-        "state_reason": row.state_reason,
-        "state_message": explain_reason(row.state_reason),
-        "goal": row.goal,
-        "allowed_actions": _actions(row.state, row.goal),
-        "accelerators": row.accelerators,
-        "devices": row.devices,
-        "nodes": row.nodes,
-        "image": row.image,
+        "id": public_from_text("ins", row["id"]),
+        "name": row["name"],
+        "project": known_public("prj", row["project_id"]),
+        "kind": row["kind"],
+        "state": row["state"],
+        "state_reason": row["state_reason"],
+        "state_message": explain_reason(row["state_reason"], language=language),
+        "goal": row["goal"],
+        "allowed_actions": _actions(row["state"], row["goal"]),
+        "accelerators": row["accelerators"],
+        "devices": row["devices"],
+        "nodes": row["nodes"],
+        "image": row["image"],
         "place": _place(place),
-        "price_per_device_hour": won_text_from_micros(place.price_micros_per_device_hour) if place else None,
-        "terms": [
-            {
-                "offer": public("off", term.offer_id),
-                "price_version": public("prc", term.price_version_id),
-                "price_per_device_hour": won_text_from_micros(term.price_micros_per_device_hour),
-                "selling_mode": term.selling_mode,
-            }
-            for term in row.terms
-        ],
+        "price_per_device_hour": won_text_from_micros(place["price_micros_per_device_hour"]) if place else None,
+        "terms": [_term(term) for term in row["terms"] or ()],
         "currency": CURRENCY,
-        "conditions": [_condition(kind, body) for kind, body in sorted(row.conditions.items())],
-        "priority": PRIORITIES[row.priority],
-        "max_duration_s": row.max_duration_s,
-        "max_wait_s": row.max_wait_s,
-        "attempt": row.attempt,
-        "deletion_protection": "on" if row.is_deletion_protected else "off",
-        "created_by": row.created_by_name,
-        "created_at": instant(row.created_at),
-        "queued_at": instant(row.queued_at),
-        "started_at": instant(row.started_at),
-        "ended_at": instant(row.ended_at),
-        "revision": row.revision,
+        "conditions": [_condition(kind, body, language) for kind, body in sorted(row["conditions"].items())],
+        "priority": PRIORITIES[row["priority"]],
+        "max_duration_s": row["max_duration_s"],
+        "max_wait_s": row["max_wait_s"],
+        "attempt": row["attempt"],
+        "deletion_protection": "on" if row["is_deletion_protected"] else "off",
+        "created_by": row["created_by_name"],
+        "created_at": instant_from_text(row["created_at"]),
+        "queued_at": instant_from_text(row["queued_at"]),
+        "started_at": instant_from_text(row["started_at"]),
+        "ended_at": instant_from_text(row["ended_at"]),
+        "revision": row["revision"],
     }
+
+
+RENDERED_KEPT_MAX: Final = 2_000
+"""Rows of lists whose JSON is kept: at ~3 KB, row and answer, 6 MB. Lists are polled, and most rows are as they were."""
+
+
+def render_summary(row: SummaryRow) -> orjson.Fragment:
+    """An instance in a list, as finished JSON. What it says depends on nothing but the row's text and the language."""
+    return orjson.Fragment(_render_text(row.json, get_language()))
+
+
+@lru_cache(maxsize=RENDERED_KEPT_MAX)
+def _render_text(text: str, language: str | None) -> bytes:
+    del language  # the active one, by which texts are chosen; here it only tells the kept answers apart
+    return orjson.dumps(render_instance(read_summary(text)), default=str)
 
 
 @lru_cache(maxsize=32)
@@ -69,22 +80,32 @@ def _place(place: Place | None) -> dict[str, Any] | None:
     if place is None:
         return None
     return {
-        "site": place.site,
-        "cluster": place.cluster,
-        "node": place.node,
-        "nodes": place.nodes,
-        "held": "yes" if place.is_held else "no",
+        "site": place["site"],
+        "cluster": place["cluster"],
+        "node": place["node"],
+        "nodes": place["nodes"],
+        "held": "yes" if place["is_held"] else "no",
     }
 
 
-def _condition(kind: str, body: dict[str, Any]) -> dict[str, Any]:
+def _term(term: AgreedPrice) -> dict[str, Any]:
+    return {
+        "offer": known_public("off", term["offer_id"]),
+        "price_version": known_public("prc", term["price_version_id"]),
+        "price_per_device_hour": won_text_from_micros(term["price_micros_per_device_hour"]),
+        "selling_mode": term["selling_mode"],
+    }
+
+
+def _condition(kind: str, body: dict[str, Any], language: str | None) -> dict[str, Any]:
+    facts = body.get("facts", {})
     return {
         "type": kind,
         "status": body["status"],
         "reason": body["reason"],
-        "message": explain_condition(body["reason"], body.get("facts", {})),
-        "facts": body.get("facts", {}),
-        "at": body["at"].replace("+00:00", "Z"),
+        "message": explain_condition(body["reason"], facts, language=language),
+        "facts": facts,
+        "at": instant_from_text(body["at"]),
     }
 
 

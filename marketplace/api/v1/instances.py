@@ -26,6 +26,7 @@ from marketplace.api.v1.instance_rendering import (
     render_decision,
     render_diagnosis,
     render_instance,
+    render_summary,
     render_transition,
     render_usage,
 )
@@ -113,7 +114,7 @@ class InstancesView(ResourceView):
             find = partial(
                 list_summaries, actor=actor, states=states, created_from=created_from, created_before=created_before
             )
-            return paginate_read(request, find, render_instance)
+            return paginate_read(request, find, render_summary, identify=lambda row: row.id)
 
         return self.reading(request, "instances.read", read)
 
