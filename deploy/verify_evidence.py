@@ -293,7 +293,7 @@ def check_runs(evidence):
         start, end = moment(use["started_at"]), moment(use["ended_at"])
         within = any(
             moment(run["allocated_at"]).replace(microsecond=0) <= start
-            and (run["released_at"] is None or (end is not None and end <= moment(run["released_at"])))
+            and (run["released_at"] is None or end is None or end <= moment(run["released_at"]))
             for run in evidence["runs"]
         )
         if not within:

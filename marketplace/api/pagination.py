@@ -73,10 +73,15 @@ def created_window(request: Request) -> tuple[datetime | None, datetime | None]:
         ValidationFailed: Not an instant with an offset.
     """
     start, end = WINDOW_PARAMETERS
-    return _instant(request, start), _instant(request, end)
+    return parse_instant(request, start), parse_instant(request, end)
 
 
-def _instant(request: Request, parameter: str) -> datetime | None:
+def parse_instant(request: Request, parameter: str) -> datetime | None:
+    """The instant a query parameter names; None when it is absent.
+
+    Raises:
+        ValidationFailed: Not an instant with an offset.
+    """
     text = request.query_params.get(parameter)
     if text is None:
         return None

@@ -4,7 +4,7 @@ from django.urls import URLPattern, URLResolver, path, re_path
 
 from marketplace.api.schema_views import DocumentationView, SchemaView
 from marketplace.api.unknown import unknown_route
-from marketplace.api.v1 import billing, instances, market, tenant
+from marketplace.api.v1 import billing, evidence, instances, market, tenant
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("accelerators", market.AcceleratorsView.as_view()),
@@ -15,9 +15,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("instances/<str:instance_id>", instances.InstanceView.as_view()),
     path("instances/<str:instance_id>/actions", instances.ActionsView.as_view()),
     path("instances/<str:instance_id>/placement", instances.PlacementView.as_view()),
+    path("instances/<str:instance_id>/evidence", evidence.EvidenceView.as_view()),
     path("instances/<str:instance_id>/diagnosis", instances.DiagnosisView.as_view()),
     path("instances/<str:instance_id>/events", instances.InstanceEventsView.as_view()),
     path("instances/<str:instance_id>/usage", instances.InstanceUsageView.as_view()),
+    path("signing-keys", evidence.SigningKeysView.as_view()),
     path("projects", tenant.ProjectsView.as_view()),
     path("quotas", tenant.QuotasView.as_view()),
     path("api-keys", tenant.ApiKeysView.as_view()),

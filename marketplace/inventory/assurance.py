@@ -57,7 +57,7 @@ def keep_document(
     """Keep a paper with its hash.
 
     Args:
-        tenant_id: Whose assessment it belongs to; None for certificates, which staff alone may open.
+        tenant_id: Whose assessment it belongs to; None for certificates, which everybody may open.
 
     Raises:
         UploadTooLarge: Over 10 MiB; nothing is kept.

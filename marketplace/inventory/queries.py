@@ -14,6 +14,7 @@ from marketplace.inventory.models import (
     NodeStock,
     Offer,
     OfferStatus,
+    Provider,
     SellingTerm,
     Site,
 )
@@ -132,6 +133,12 @@ def list_assessments(*, actor: Actor) -> QuerySet[CustomerAssessment]:
     return (
         rows.select_related("scheme", "provider", "project").defer("document__content").order_by("recheck_due_at", "id")
     )
+
+
+def read_provider_names(*, language: str) -> Mapping[str, str]:
+    """Code → name in the language (`ko` or `en`)."""
+    name = "name_en" if language == "en" else "name_ko"
+    return dict(Provider.objects.values_list("code", name))
 
 
 def list_certifications() -> QuerySet[Certification]:

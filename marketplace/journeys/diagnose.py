@@ -5,12 +5,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from marketplace.instances.models import Instance
 from marketplace.instances.queries import count_queued_before, get_instance
 from marketplace.instances.states import State
 from marketplace.instances.texts import explain_reason, explain_wait
+from marketplace.journeys.refusal_words import RefusalWords
 from marketplace.kernel.actors import Actor
+from marketplace.scheduling.placement import WaitReason
 from marketplace.tenants.access import require_permission
+from marketplace.tenants.queries import list_people_who_may
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,14 +61,15 @@ def diagnose(*, actor: Actor, instance_id: UUID) -> Diagnosis:
     instance = get_instance(actor=actor, instance_id=instance_id)
     if instance.state == State.QUEUED:
         condition = instance.conditions.get("CapacityAllocated", {})
-        message, remedy, is_blocking = explain_wait(condition.get("reason", ""), condition.get("facts", {}))
+        reason, facts = condition.get("reason", ""), condition.get("facts", {})
+        message, remedy, is_blocking = explain_wait(reason, _with_names(reason, facts))
         findings: tuple[Finding, ...] = (
             Finding(
                 code=condition.get("reason", ""),
                 message=message,
                 is_blocking=is_blocking,
                 facts=condition.get("facts", {}),
-                remedies=(remedy,) if remedy else (),
+                remedies=(*((remedy,) if remedy else ()), *_whom_to_ask(actor, condition.get("reason", ""))),
             ),
         )
     else:
@@ -84,6 +90,27 @@ def diagnose(*, actor: Actor, instance_id: UUID) -> Diagnosis:
         start_p50_at=instance.start_p50_at if is_queued else None,
         start_p90_at=instance.start_p90_at if is_queued else None,
     )
+
+
+def _with_names(reason: str, facts: dict[str, Any]) -> dict[str, Any]:
+    """Providers and schemes by their names, where the sentence has any; two more queries then."""
+    if reason != WaitReason.CUSTOMER_ASSESSMENT_MISSING:
+        return facts
+    words = RefusalWords.read()
+    providers, schemes = (str(facts.get(name, "")).split(", ") for name in ("providers", "schemes"))
+    return {
+        "providers": ", ".join(words.provider(code) for code in providers),
+        "schemes": ", ".join(words.scheme(code) for code in schemes),
+    }
+
+
+def _whom_to_ask(actor: Actor, reason: str) -> tuple[str, ...]:
+    """Names, where somebody of the own organization must act."""
+    if reason != WaitReason.CUSTOMER_ASSESSMENT_MISSING:
+        return ()
+    people = list_people_who_may(actor=actor, permission="assurance.write")
+    named = ", ".join(f"{person.name} ({person.email})" for person in people)
+    return (_("Whom to ask: %(people)s") % {"people": named},) if named else ()
 
 
 def _queue_position(instance: Instance, *, is_blocked: bool) -> int | None:

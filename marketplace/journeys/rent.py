@@ -5,7 +5,7 @@ Access → good standing → rules (at least one site may take it) → terms kep
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -21,9 +21,10 @@ from marketplace.kernel.actors import Actor
 from marketplace.kernel.errors import OndolError, ValidationFailed
 from marketplace.kernel.money import won_text_from_micros
 from marketplace.quotas.operations import QuotaDemand, take_quota
-from marketplace.sovereignty.rules import Verdict
+from marketplace.sovereignty.rules import Rule, Verdict
 from marketplace.sovereignty.texts import explain_refusal
 from marketplace.tenants.access import get_project, require_good_standing, require_permission
+from marketplace.tenants.queries import list_people_who_may
 
 DEVICES_MAX: Final = 64
 NODES_MAX: Final = 64
@@ -108,7 +109,7 @@ def rent(*, actor: Actor, request: RentRequest, now: datetime) -> Instance:
         now=now,
     )
     if not view.permitted:
-        raise _not_allowed(view, project.data_classes)
+        raise _not_allowed(actor, view, project.data_classes)
     agreed = _agree(view, request)
     instance_id = ids.new_id()
     take_quota(
@@ -160,11 +161,19 @@ def _agree(view: MarketView, request: RentRequest) -> Sequence[PricedOffer]:
     return affordable
 
 
-def _not_allowed(view: MarketView, data_classes: Sequence[str]) -> DataClassNotAllowed:
-    return DataClassNotAllowed(
-        facts={"data_classes": ", ".join(data_classes)},
-        details={"sites": [describe_refused_site(priced, verdict) for priced, verdict in view.refused]},
-        pointer="/project",
+def _not_allowed(actor: Actor, view: MarketView, data_classes: Sequence[str]) -> DataClassNotAllowed:
+    details: dict[str, Any] = {"sites": [describe_refused_site(priced, verdict) for priced, verdict in view.refused]}
+    if any(is_up_to_customer(verdict) for _priced, verdict in view.refused):
+        people = list_people_who_may(actor=actor, permission="assurance.write")
+        details["ask"] = [asdict(person) for person in people]
+    return DataClassNotAllowed(facts={"data_classes": ", ".join(data_classes)}, details=details, pointer="/project")
+
+
+def is_up_to_customer(verdict: Verdict) -> bool:
+    """Whether the customer's own assessment is all that is missing."""
+    return bool(verdict.refusals) and all(
+        refusal.rule in (Rule.CUSTOMER_ASSESSMENT_MISSING, Rule.CUSTOMER_ASSESSMENT_OVERDUE)
+        for refusal in verdict.refusals
     )
 
 

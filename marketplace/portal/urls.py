@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from marketplace.portal.views import catalogue, developer, home, instances, money, session
+from marketplace.portal.views import catalogue, developer, evidence, home, instances, money, session
 
 app_name = "portal"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -20,6 +20,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("instances/<str:instance_id>", instances.instance_detail, name="instance"),
     path("instances/<str:instance_id>/live", instances.instance_live, name="instance-live"),
     path("instances/<str:instance_id>/actions", instances.instance_action, name="instance-action"),
+    path("instances/<str:instance_id>/evidence", evidence.evidence, name="evidence"),
+    path("instances/<str:instance_id>/evidence.pdf", evidence.evidence_pack, {"form": "pdf"}, name="evidence-pdf"),
+    path("instances/<str:instance_id>/evidence.json", evidence.evidence_pack, {"form": "json"}, name="evidence-json"),
     path("quotas", money.quotas, name="quotas"),
     path("invoices", money.invoice_list, name="invoices"),
     path("invoices/<str:invoice_id>", money.invoice_detail, name="invoice"),

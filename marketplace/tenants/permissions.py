@@ -19,10 +19,14 @@ PERMISSIONS: Final = frozenset(
         "api_keys.write",
         "members.read",
         "members.write",
+        "assurance.read",
+        "assurance.write",
         "audit.read",
     }
 )
-_READS: Final = frozenset({"offers.read", "projects.read", "instances.read", "quotas.read", "usage.read"})
+_READS: Final = frozenset(
+    {"offers.read", "projects.read", "instances.read", "quotas.read", "usage.read", "assurance.read"}
+)
 
 BY_ROLE: Final[Mapping[str, frozenset[str]]] = {
     Role.OWNER: PERMISSIONS,

@@ -1,5 +1,7 @@
 """Reads of tenants and projects, scoped by actor, and the actor of a signed-in user."""
 
+from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -50,6 +52,31 @@ def find_member_actor(*, user: User, tenant_id: UUID, address: str, request_id: 
         permissions=permissions,
         address=address,
         request_id=request_id,
+    )
+
+
+PEOPLE_MAX: Final = 5
+"""So many names are told; more would be a directory."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Somebody of the organization to turn to."""
+
+    name: str
+    email: str
+    role: str
+
+
+def list_people_who_may(*, actor: Actor, permission: str) -> tuple[Person, ...]:
+    """Members of the actor's organization whose role for all of it has a permission, by name; at most five."""
+    roles = [role for role, permissions in BY_ROLE.items() if permission in permissions]
+    rows = Membership.objects.filter(
+        tenant_id=actor.tenant_scope, role__in=roles, project_id__isnull=True, user__is_active=True
+    ).order_by("user__name", "user__email")
+    return tuple(
+        Person(name=name, email=email, role=role)
+        for name, email, role in rows.values_list("user__name", "user__email", "role")[:PEOPLE_MAX]
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from django.utils import translation
 
-from marketplace.portal.refusals import RefusalWords
+from marketplace.journeys.refusal_words import RefusalWords
 from marketplace.portal.templatetags.portal import per_month, with_vat, won_per_hour
 from tests.market import NOW, add_renter, build_market
 from tests.portal.test_pages import add_person

@@ -2,7 +2,7 @@
 
 from django.db import migrations
 
-from marketplace.kernel.row_security import AppendOnly, SecureTenantTable, TenantForeignKey
+from marketplace.kernel.row_security import TENANT, AppendOnly, SecureTenantTable, TenantForeignKey
 
 
 class Migration(migrations.Migration):
@@ -11,7 +11,13 @@ class Migration(migrations.Migration):
     dependencies = [("inventory", "0003_assurance"), ("tenants", "0002_security")]
 
     operations = [
-        SecureTenantTable("inventory_assurancedocument", web="SELECT, INSERT", staff="SELECT, INSERT"),
+        # Papers of certificates belong to no tenant: every customer's auditor may read what was relied on.
+        SecureTenantTable(
+            "inventory_assurancedocument",
+            web="SELECT, INSERT",
+            staff="SELECT, INSERT",
+            visible=f"tenant_id IS NULL OR tenant_id = {TENANT}",
+        ),
         AppendOnly("inventory_assurancedocument"),
         SecureTenantTable("inventory_customerassessment"),
         AppendOnly("inventory_customerassessment", closing=["withdrawn_at", "withdrawal_reason"]),

@@ -15,7 +15,7 @@ class AssuranceDocument(models.Model):
     """A file as it was handed in, with its hash; append-only.
 
     Attributes:
-        tenant: Whose assessment it belongs to; null for certificates of providers and sites, which staff alone may open.
+        tenant: Whose assessment it belongs to; null for certificates of providers and sites, which everybody may open.
         hash_suite: Named hash (kernel.crypto) that made `digest`.
     """
 

@@ -8,9 +8,9 @@ from django import template
 from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _
 
 from billing.rating import VAT_PERCENT
+from marketplace.instances.rejection_texts import explain_rejection
 from marketplace.instances.states import State
 from marketplace.instances.texts import STATE_LABELS, explain_condition, explain_reason
 from marketplace.kernel import ids
@@ -126,17 +126,4 @@ def localized(thing: Any, language: str) -> str:
 @register.simple_tag
 def rejection_text(rejection: str) -> str:
     """Why a candidate node or site was not taken, in words."""
-    return {
-        "site_not_permitted": _("Not permitted for the project's data"),
-        "no_terms_agreed": _("Not part of the request"),
-        "price_too_high": _("Costs more than the maximum price"),
-        "cluster_silent": _("The cluster does not answer"),
-        "cluster_draining": _("Under maintenance"),
-        "node_not_ready": _("The node is not ready"),
-        "node_cordoned": _("The node takes no new work"),
-        "request_larger_than_node": _("The node has fewer devices than asked for"),
-        "not_enough_devices": _("Not enough free devices"),
-        "not_enough_cpu": _("Not enough free processors"),
-        "not_enough_memory": _("Not enough free memory"),
-        "worse_fit": _("Would have fitted; another place fitted better"),
-    }.get(rejection, rejection)
+    return explain_rejection(rejection)

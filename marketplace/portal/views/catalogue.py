@@ -4,10 +4,10 @@ from django.http import HttpResponse
 from django.views.decorators.http import require_GET
 
 from marketplace.journeys.quote import Quote, QuoteRequest, RequestTooLarge, quote
+from marketplace.journeys.refusal_words import RefusalWords
 from marketplace.journeys.rent import describe_refused_site
 from marketplace.kernel import clock
 from marketplace.portal.page import Page, member_page
-from marketplace.portal.refusals import RefusalWords
 from marketplace.tenants.models import Sector
 
 DEVICES_MAX = 64

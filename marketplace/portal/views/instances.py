@@ -11,19 +11,20 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from billing.queries import read_running_cost
 from billing.rating import VAT_PERCENT
-from marketplace.instances.models import Allocation, Instance, PlacementDecision
+from marketplace.instances.models import Allocation, Instance
 from marketplace.instances.operations import InstanceSpec
 from marketplace.instances.queries import get_instance, list_decisions, list_instances, list_transitions
 from marketplace.instances.states import Action, Goal, State, allowed_actions
 from marketplace.journeys.diagnose import diagnose
 from marketplace.journeys.quote import QuoteRequest, quote
+from marketplace.journeys.refusal_words import RefusalWords
 from marketplace.journeys.rent import RentRequest, rent
 from marketplace.journeys.stop import request_action
 from marketplace.kernel import clock, ids
 from marketplace.kernel.actors import savepoint
 from marketplace.kernel.errors import NotFound, OndolError
 from marketplace.portal.page import Page, member_page
-from marketplace.portal.refusals import RefusalWords
+from marketplace.portal.views.evidence import describe_decision
 
 IMAGE_DEFAULT = "registry.ondol.example/pytorch:2.8-cuda12.8"
 PAGE_SIZE = 20
@@ -193,7 +194,7 @@ def _describe(page: Page, instance_id: str) -> dict[str, Any]:
         "allocation": allocation,
         "terms": list(instance.terms.select_related("offer__accelerator", "offer__site", "seller")),
         "transitions": list(list_transitions(actor=page.actor, instance_id=wanted)),
-        "decision": _describe_decision(decisions[0]) if decisions else None,
+        "decision": describe_decision(decisions[0], RefusalWords.read()) if decisions else None,
         "cost": read_running_cost(actor=page.actor, instance=instance, now=clock.now())
         if page.may("usage.read")
         else None,
@@ -204,13 +205,3 @@ def _describe(page: Page, instance_id: str) -> dict[str, Any]:
         "unconfirmed": "unconfirmed" in page.request.GET,
         "base_url": _base_url(page),
     }
-
-
-def _describe_decision(decision: PlacementDecision) -> dict[str, Any]:
-    words = RefusalWords.read()
-    candidates = [
-        {**candidate, "sentences": [words.explain(reason) for reason in candidate.get("reasons", [])]}
-        for candidate in decision.candidates
-    ]
-    rules = [{**rule, "name": words.data_class(rule["data_class"])} for rule in decision.rule_versions]
-    return {"row": decision, "candidates": candidates, "rules": rules}
