@@ -19,9 +19,11 @@ class PriceVersionAdmin(RecordAdmin):
 class UsageIntervalAdmin(RecordAdmin):
     """When devices were used."""
 
-    list_display = ("instance", "kind", "devices", "started_at", "ended_at", "superseded_by")
+    list_display = (
+        "instance", "meter", "kind", "reason", "quantity", "started_at", "ended_at", "clock_skew_ms", "superseded_by",
+    )  # fmt: skip
     list_select_related = ("instance",)
-    list_filter = ("kind",)
+    list_filter = ("kind", "reason", "meter")
     ordering = ("-id",)
 
 

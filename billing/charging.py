@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from billing.models import ChangeAnswer, Charge, ChargeKind, TermChange, UsageInterval
+from billing.models import ChangeAnswer, Charge, ChargeKind, TermChange, UsageInterval, UsageKind
 from billing.rating import (
     SHAPES,
     AgreedPrice,
@@ -30,13 +30,16 @@ SECOND: Final = timedelta(seconds=1)
 
 
 def charge_interval(*, interval: UsageInterval) -> list[Charge]:
-    """Write the charges of a closed, metered interval; once, by its key.
+    """Write the charges of a closed interval that is metered and has an agreed price; none for others. Once, by its key.
 
     Raises:
         ValueError: The interval is open: an open one has no price yet.
 
     Requires an open transaction of a staff actor that holds the instance's row lock.
     """
+    if interval.kind != UsageKind.METERED or interval.term is None or interval.instance_id is None:
+        # Neither what is excused nor what is unknown, and nothing without an agreed price.
+        return []
     if interval.ended_at is None:
         message = "an open interval is not charged"
         raise ValueError(message)
@@ -44,13 +47,13 @@ def charge_interval(*, interval: UsageInterval) -> list[Charge]:
         return []
     instance = Instance.objects.select_related("project").get(id=interval.instance_id)
     pieces = rate_usage(
-        prices=list_agreed_prices(terms=[interval.term])[interval.term_id],
-        devices=interval.devices,
+        prices=list_agreed_prices(terms=[interval.term])[interval.term.id],
+        devices=interval.quantity,
         started_at=interval.started_at,
         ended_at=interval.ended_at,
         meter=interval.meter,
     )
-    charges = [_charge(piece, interval=interval, instance=instance) for piece in pieces]
+    charges = [_charge(piece, interval=interval, term=interval.term, instance=instance) for piece in pieces]
     return record_charges(charges=charges, instance=instance, offer_id=interval.term.offer_id)
 
 
@@ -59,6 +62,8 @@ def reverse_charges(*, interval: UsageInterval) -> list[Charge]:
 
     Requires an open transaction of a staff actor that holds the instance's row lock.
     """
+    if interval.term is None or interval.instance_id is None:
+        return []
     if Charge.objects.filter(usage_interval=interval, kind=ChargeKind.CORRECTION).exists():
         return []
     reversed_: list[Charge] = []
@@ -170,13 +175,13 @@ def list_agreed_prices(*, terms: Iterable[InstanceTerm]) -> dict[UUID, tuple[Agr
     return found
 
 
-def _charge(piece: Piece, *, interval: UsageInterval, instance: Instance) -> Charge:
+def _charge(piece: Piece, *, interval: UsageInterval, term: InstanceTerm, instance: Instance) -> Charge:
     return Charge(
         tenant_id=interval.tenant_id,
         kind=ChargeKind.USAGE,
         usage_interval=interval,
         instance=instance,
-        seller_id=interval.term.seller_id,
+        seller_id=term.seller_id,
         billing_profile_id=instance.project.billing_profile_id,
         price_version_id=piece.price.price_version_id,
         meter=interval.meter,

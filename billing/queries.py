@@ -6,7 +6,8 @@ from uuid import UUID
 
 from django.db.models import QuerySet, Sum
 
-from billing.models import Charge, Invoice, UsageInterval
+from billing.metering.meters import Meter
+from billing.models import Charge, Invoice, UsageInterval, UsageKind
 from billing.pdf import render_invoice
 from billing.rating import month_bounds, month_of
 from marketplace.instances.models import Instance
@@ -95,10 +96,12 @@ def read_running_cost(*, actor: Actor, instance: Instance, now: datetime) -> Run
         exact=Sum("numerator"), seconds=Sum("device_seconds")
     )
     numerator, seconds, per_second = int(charged["exact"] or 0), int(charged["seconds"] or 0), 0
-    for row in list_usage(actor=actor, instance_id=instance.id).filter(ended_at__isnull=True):
-        running = row.devices * max(0, seconds_between(start=row.started_at, end=now))
-        per_second += row.term.price_micros_per_device_hour * row.devices
-        numerator += row.term.price_micros_per_device_hour * running
+    for row in list_usage(actor=actor, instance_id=instance.id).filter(
+        ended_at__isnull=True, kind=UsageKind.METERED, meter=Meter.DEVICE
+    ):
+        running = row.quantity * max(0, seconds_between(start=row.started_at, end=now))
+        per_second += row.agreed_price_micros * row.quantity
+        numerator += row.agreed_price_micros * running
         seconds += running
     return RunningCost(numerator=numerator, numerator_per_second=per_second, device_seconds=seconds, as_of=now)
 
@@ -114,7 +117,11 @@ def read_month_to_date(*, actor: Actor, now: datetime) -> RunningCost:
     start, _following = month_bounds(month)
     charges = Charge.objects.filter(tenant_id=actor.tenant_scope, month=month)
     running = UsageInterval.objects.filter(
-        tenant_id=actor.tenant_scope, ended_at__isnull=True, superseded_by__isnull=True
+        tenant_id=actor.tenant_scope,
+        ended_at__isnull=True,
+        superseded_by__isnull=True,
+        kind=UsageKind.METERED,
+        meter=Meter.DEVICE,
     ).select_related("term")
     if actor.project_ids is not None:
         charges = charges.filter(instance__project_id__in=actor.project_ids)
@@ -122,8 +129,8 @@ def read_month_to_date(*, actor: Actor, now: datetime) -> RunningCost:
     charged = charges.aggregate(exact=Sum("numerator"), seconds=Sum("device_seconds"))
     numerator, seconds, per_second = int(charged["exact"] or 0), int(charged["seconds"] or 0), 0
     for row in running:
-        so_far = row.devices * max(0, seconds_between(start=max(start, row.started_at), end=now))
-        per_second += row.term.price_micros_per_device_hour * row.devices
-        numerator += row.term.price_micros_per_device_hour * so_far
+        so_far = row.quantity * max(0, seconds_between(start=max(start, row.started_at), end=now))
+        per_second += row.agreed_price_micros * row.quantity
+        numerator += row.agreed_price_micros * so_far
         seconds += so_far
     return RunningCost(numerator=numerator, numerator_per_second=per_second, device_seconds=seconds, as_of=now)

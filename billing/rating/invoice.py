@@ -82,8 +82,14 @@ class Totals:
 
 
 def vat_on(supply: int) -> int:
-    """VAT on a supply value in won, cut to the won."""
-    return supply * VAT_PERCENT // 100
+    """VAT on a supply value in won, cut to the won; on a credit as on the charge that it takes back."""
+    return _cut_to_zero(supply * VAT_PERCENT, step=100) // 100
+
+
+def _cut_to_zero(amount: int, *, step: int) -> int:
+    """The multiple of `step` that is nearest to the amount on the side of zero."""
+    whole = abs(amount) // step * step
+    return whole if amount >= 0 else -whole
 
 
 def total(*, lines: Sequence[LineInput], rounding: RoundingProfile) -> Totals:
@@ -97,7 +103,7 @@ def total(*, lines: Sequence[LineInput], rounding: RoundingProfile) -> Totals:
     vat = vat_on(supply)
     if rounding is RoundingProfile.WON:
         return Totals(lines=rated, supply_won=supply, vat_won=vat, total_won=supply + vat)
-    cut_total = (supply + vat) // 10 * 10
+    cut_total = _cut_to_zero(supply + vat, step=10)
     cut_supply = round_half_up(numerator=cut_total * 100, denominator=100 + VAT_PERCENT)
     if cut_supply != supply:
         rated = (*rated, RatedLine(charges=None, supply_won=cut_supply - supply))

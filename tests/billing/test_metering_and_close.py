@@ -71,12 +71,13 @@ def test_an_end_that_is_known_only_after_the_month_was_cut_leaves_nothing_open()
             occurred_at=AFTER - timedelta(seconds=10),
             now=AFTER + timedelta(seconds=5),
         )
-    assert [meter(instance, now=AFTER + timedelta(seconds=6)) for _ in range(2)] == [0, 0]
+    assert [meter(instance, now=AFTER + timedelta(seconds=6)) for _ in range(2)] == [2, 0]
     with as_actor(STAFF):
         assert not UsageInterval.objects.filter(ended_at__isnull=True, superseded_by__isnull=True).exists()
         assert list_unmetered() == []
-        # Charges never change: the ten seconds of two devices are named in the log and corrected by a document of their own.
-        assert [charge.device_seconds for charge in Charge.objects.all()] == [7_200]
+        # Charges never change: what the month was charged is taken off, and charged again without the ten seconds of two devices.
+        seconds = Charge.objects.order_by("id").values_list("kind", "device_seconds")
+        assert list(seconds) == [("usage", 7_200), ("correction", -7_200), ("usage", 7_180)]
 
 
 def test_a_run_within_one_second_is_no_usage() -> None:
@@ -126,9 +127,11 @@ def test_the_database_refuses_overlapping_usage() -> None:
         with pytest.raises(DatabaseError, match="billing_usage_no_overlap"), savepoint():
             UsageInterval.objects.create(
                 tenant_id=first.tenant_id,
+                project=first.project,
+                subject_id=first.subject_id,
                 instance=instance,
                 term=first.term,
-                devices=2,
+                quantity=2,
                 started_at=NOW + timedelta(seconds=5),
                 ended_at=NOW + timedelta(seconds=6),
                 opened_by=first.id,
@@ -182,7 +185,7 @@ def test_a_run_over_the_end_of_the_month_is_cut_at_midnight_in_seoul() -> None:
     invoice = close_month(actor=STAFF, month=NOVEMBER, now=AFTER + timedelta(seconds=30))[0]
     assert (invoice.supply_won, invoice.vat_won) == (30, 3)
     with as_actor(STAFF):
-        parts = list(UsageInterval.objects.filter(instance=instance).order_by("sequence"))
+        parts = list(UsageInterval.objects.filter(instance=instance).order_by("started_at"))
     assert [(part.started_at, part.ended_at) for part in parts] == [
         (AFTER - timedelta(seconds=10), AFTER),
         (AFTER, None),

@@ -132,10 +132,10 @@ def render_usage(row: UsageInterval) -> dict[str, Any]:
         "id": public("use", row.id),
         "kind": row.kind,
         "rank": row.rank,
-        "devices": row.devices,
+        "devices": row.quantity,
         "started_at": instant(row.started_at),
         "ended_at": instant(row.ended_at),
-        "price_per_device_hour": won_text_from_micros(row.term.price_micros_per_device_hour),
+        "price_per_device_hour": won_text_from_micros(row.agreed_price_micros),
         "currency": CURRENCY,
     }
 

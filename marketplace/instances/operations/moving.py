@@ -67,6 +67,7 @@ def _move(
         actor_name=actor_name,
         occurred_at=occurred_at,
         reported_at=reported_at,
+        recorded_at=now,
         detail=detail,
     )
     _hint_moved(instance)
@@ -93,7 +94,13 @@ def _move_placed(instances: Sequence[Instance], *, now: datetime) -> None:
         )
     Transition.objects.bulk_create(
         _transition(
-            row, from_state=from_state, trigger="admitter", reason=Reason.PLACED, actor_name="admitter", occurred_at=now
+            row,
+            from_state=from_state,
+            trigger="admitter",
+            reason=Reason.PLACED,
+            actor_name="admitter",
+            occurred_at=now,
+            recorded_at=now,
         )
         for row, from_state in moves
     )
@@ -132,6 +139,7 @@ def _transition(
     reason: Reason,
     actor_name: str,
     occurred_at: datetime,
+    recorded_at: datetime,
     reported_at: datetime | None = None,
     detail: str = "",
 ) -> Transition:
@@ -147,5 +155,6 @@ def _transition(
         detail=detail[:2000],
         actor_name=actor_name,
         occurred_at=occurred_at,
+        recorded_at=recorded_at,
         reported_at=reported_at,
     )

@@ -111,8 +111,8 @@ def create_instance(
         for term in terms
     )
     _append_transition(
-        instance, from_state="", trigger="rent", reason=Reason.RENTED, actor_name=actor.name, occurred_at=now
-    )
+        instance, from_state="", trigger="rent", reason=Reason.RENTED, actor_name=actor.name, occurred_at=now, recorded_at=now
+    )  # fmt: skip
     record_act(
         actor=actor, action="instance.rented", object_type="ins", object_id=instance.id, tenant_id=tenant_id, now=now,
         changes={"devices": spec.devices, "nodes": spec.nodes, "accelerators": list(spec.accelerators)},

@@ -7,6 +7,7 @@ from marketplace.inventory.models.cluster import Cluster, ClusterStatus
 from marketplace.inventory.models.customer_assessment import CustomerAssessment
 from marketplace.inventory.models.node import Node, NodeStock
 from marketplace.inventory.models.offer import Offer, OfferStatus
+from marketplace.inventory.models.outage import Outage, OutageKind
 from marketplace.inventory.models.provider import Provider, Seller, SellingMode, SellingTerm
 from marketplace.inventory.models.site import Site, Zone
 
@@ -23,6 +24,8 @@ __all__ = [
     "NodeStock",
     "Offer",
     "OfferStatus",
+    "Outage",
+    "OutageKind",
     "Provider",
     "Seller",
     "SellingMode",
