@@ -4,7 +4,7 @@ from django.urls import URLPattern, URLResolver, path, re_path
 
 from marketplace.api.schema_views import DocumentationView, SchemaView
 from marketplace.api.unknown import unknown_route
-from marketplace.api.v1 import billing, evidence, instances, market, tenant
+from marketplace.api.v1 import billing, evidence, instances, market, schedules, tenant
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("accelerators", market.AcceleratorsView.as_view()),
@@ -14,6 +14,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("instances", instances.InstancesView.as_view()),
     path("instances/<str:instance_id>", instances.InstanceView.as_view()),
     path("instances/<str:instance_id>/actions", instances.ActionsView.as_view()),
+    path("instances/<str:instance_id>/actions/preview", schedules.StopPreviewView.as_view()),
+    path("instances/<str:instance_id>/schedules", schedules.InstanceSchedulesView.as_view()),
+    path("instances/<str:instance_id>/schedules/<str:schedule_id>", schedules.InstanceScheduleView.as_view()),
     path("instances/<str:instance_id>/placement", instances.PlacementView.as_view()),
     path("instances/<str:instance_id>/evidence", evidence.EvidenceView.as_view()),
     path("instances/<str:instance_id>/diagnosis", instances.DiagnosisView.as_view()),

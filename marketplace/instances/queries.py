@@ -217,11 +217,11 @@ def find_live_allocation(*, actor: Actor, instance_id: UUID) -> Allocation | Non
     )
 
 
-def count_queued_before(*, instance: Instance) -> int:
-    """How many queued instances of all tenants come before this one.
+def count_queued_before(*, since: datetime, instance_id: UUID) -> int:
+    """How many queued instances of all tenants asked before this instant; the id decides between equal ones.
 
     A database function sees the whole queue and lets out only the number, never another tenant's row.
     """
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count_queued_before(%s, %s)", [instance.queued_at, instance.id])
+        cursor.execute("SELECT count_queued_before(%s, %s)", [since, instance_id])
         return int(cursor.fetchone()[0])

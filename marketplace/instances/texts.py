@@ -10,6 +10,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from marketplace.instances.states import Reason, State
+from marketplace.scheduling.waiting import StartRefusal
 
 STATE_LABELS: Final[Mapping[str, Promise]] = {
     State.QUEUED: _("Queued"),
@@ -133,6 +134,11 @@ WAITS: Final[Mapping[str, WaitText]] = {
         is_blocking=True,
     ),
 }
+STARTS: Final[Mapping[str, WaitText]] = {
+    reason: WaitText(_("The scheduled start was refused: %(message)s"), _("%(remedy)s"), is_blocking=True)
+    for reason in StartRefusal
+}
+"""Said with the sentences of the refusal itself, as they were."""
 UNKNOWN_NUMBERS: Final[Mapping[str, Any]] = dict.fromkeys(
     ("requested", "free", "nodes", "fitting_nodes", "about_nodes", "sites", "providers", "schemes"), "–"
 )
@@ -172,8 +178,10 @@ def explain_condition(reason: str, facts: Mapping[str, Any], *, language: str | 
 def _find_wait_text(reason: str, facts: Mapping[str, Any]) -> WaitText | None:
     """A gang, and a lack of processors or memory, have sentences of their own where there are any."""
     variant = "gang" if facts.get("nodes", 1) != 1 else facts.get("short_of", "")
-    return WAITS.get(f"{reason}/{variant}") or WAITS.get(reason)
+    return WAITS.get(f"{reason}/{variant}") or WAITS.get(reason) or STARTS.get(reason)
 
 
 def _fill(text: Promise, facts: Mapping[str, Any]) -> str:
-    return str(text) % {**UNKNOWN_NUMBERS, **facts}
+    language = (get_language() or "ko")[:2]
+    words = {name: facts.get(f"{name}_{language}", "") for name in ("message", "remedy")}
+    return str(text) % {**UNKNOWN_NUMBERS, **words, **facts}

@@ -12,6 +12,7 @@ from marketplace.instances.queries import count_queued_before, get_instance
 from marketplace.instances.states import State
 from marketplace.instances.texts import explain_reason, explain_wait
 from marketplace.journeys.refusal_words import RefusalWords
+from marketplace.journeys.schedule import find_refused_start
 from marketplace.kernel.actors import Actor
 from marketplace.scheduling.placement import WaitReason
 from marketplace.tenants.access import require_permission
@@ -72,6 +73,10 @@ def diagnose(*, actor: Actor, instance_id: UUID) -> Diagnosis:
                 remedies=(*((remedy,) if remedy else ()), *_whom_to_ask(actor, condition.get("reason", ""))),
             ),
         )
+    elif (refused := find_refused_start(instance)) is not None:
+        reason, facts = refused
+        message, remedy, is_blocking = explain_wait(reason, facts)
+        findings = (Finding(code=reason, message=message, is_blocking=is_blocking, facts=facts, remedies=(remedy,)),)
     else:
         findings = (
             Finding(
@@ -117,4 +122,4 @@ def _queue_position(instance: Instance, *, is_blocked: bool) -> int | None:
     """As the admitter last ordered the queue; before its first look, by time of asking."""
     if instance.queue_position is not None or is_blocked:
         return instance.queue_position
-    return count_queued_before(instance=instance) + 1
+    return count_queued_before(since=instance.queued_at, instance_id=instance.id) + 1

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from marketplace.portal.views import catalogue, developer, evidence, home, instances, money, session
+from marketplace.portal.views import catalogue, developer, evidence, home, instances, money, schedules, session
 
 app_name = "portal"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -23,6 +23,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("instances/<str:instance_id>/evidence", evidence.evidence, name="evidence"),
     path("instances/<str:instance_id>/evidence.pdf", evidence.evidence_pack, {"form": "pdf"}, name="evidence-pdf"),
     path("instances/<str:instance_id>/evidence.json", evidence.evidence_pack, {"form": "json"}, name="evidence-json"),
+    path("instances/<str:instance_id>/preview", schedules.preview, name="instance-preview"),
+    path("instances/<str:instance_id>/schedules", schedules.add, name="schedule-add"),
+    path("instances/<str:instance_id>/schedules/<str:schedule_id>/remove", schedules.remove, name="schedule-remove"),
     path("quotas", money.quotas, name="quotas"),
     path("invoices", money.invoice_list, name="invoices"),
     path("invoices/<str:invoice_id>", money.invoice_detail, name="invoice"),

@@ -5,6 +5,7 @@ from marketplace.instances.models.instance import Instance, InstanceKind, Instan
 from marketplace.instances.models.placement_decision import DecisionOutcome, PlacementDecision
 from marketplace.instances.models.rank_run import RankRun
 from marketplace.instances.models.run_sighting import RunSighting
+from marketplace.instances.models.schedule import Schedule
 from marketplace.instances.models.start_estimate import StartEstimate
 from marketplace.instances.models.transition import Transition
 
@@ -17,6 +18,7 @@ __all__ = [
     "PlacementDecision",
     "RankRun",
     "RunSighting",
+    "Schedule",
     "StartEstimate",
     "Transition",
 ]

@@ -35,6 +35,8 @@ class Instance(models.Model):
         max_price_micros: Highest acceptable price per device-hour, VAT apart; null = any quoted.
         max_wait_s: Longest acceptable time in the queue; 0 ends it at the first pass; null = no limit.
         priority: −1 low, 0 normal, 1 high; compared only with the tenant's own requests.
+        is_interruptible: Its devices may be taken back, with notice, for a request that may not be interrupted.
+        interrupt_at: When that happens; null = nobody asked for them.
         reserved_since: Since when devices are kept for it while it waits.
         queue_position: Place among queued instances as the admitter last looked at them, 1 = next.
         start_p50_at, start_p90_at: When it will probably, and almost certainly, start; null = nobody can tell.
@@ -64,6 +66,8 @@ class Instance(models.Model):
     max_duration_s = models.PositiveIntegerField(null=True)
     max_wait_s = models.PositiveIntegerField(null=True)
     priority = models.SmallIntegerField(default=0)
+    is_interruptible = models.BooleanField(default=False)
+    interrupt_at = models.DateTimeField(null=True)
     reserved_since = models.DateTimeField(null=True)
     queue_position = models.PositiveIntegerField(null=True)
     start_p50_at = models.DateTimeField(null=True)

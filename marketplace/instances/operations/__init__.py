@@ -38,6 +38,14 @@ from marketplace.instances.operations.placing import (
     record_waiting_many,
 )
 from marketplace.instances.operations.renting import AgreedTerm, InstanceSpec, create_instance
+from marketplace.instances.operations.scheduling import (
+    ScheduleSpec,
+    claim_schedule,
+    create_schedule,
+    record_refused_start,
+    record_schedule_outcome,
+    remove_schedule,
+)
 
 __all__ = [
     "OVERDUE_PER_SWEEP_MAX",
@@ -50,12 +58,15 @@ __all__ = [
     "MoveNotAllowed",
     "Promise",
     "PromisedNode",
+    "ScheduleSpec",
     "WaitNews",
     "allocate_many",
     "begin_stopping",
     "change_instance",
+    "claim_schedule",
     "condition",
     "create_instance",
+    "create_schedule",
     "give_up_waiting",
     "lock_instance",
     "lock_queued_instances",
@@ -63,8 +74,11 @@ __all__ = [
     "record_forecasts",
     "record_gone",
     "record_rank_ended",
+    "record_refused_start",
+    "record_schedule_outcome",
     "record_started",
     "record_waiting_many",
+    "remove_schedule",
     "resume",
     "stop_overdue",
     "want_stop_or_end",

@@ -20,6 +20,7 @@ class InstanceSpec:
     Attributes:
         devices: On each node.
         nodes: More than 1 is a gang: all nodes of one cluster at once, or none.
+        is_interruptible: Its devices may be taken back, with notice, for a request that may not be interrupted.
     """
 
     name: str
@@ -36,6 +37,7 @@ class InstanceSpec:
     max_wait_s: int | None = None
     priority: int = 0
     nodes: int = 1
+    is_interruptible: bool = False
 
     @property
     def total_devices(self) -> int:
@@ -77,6 +79,7 @@ def create_instance(
         accelerators=list(spec.accelerators),
         devices=spec.devices,
         nodes=spec.nodes,
+        is_interruptible=spec.is_interruptible,
         offer_ids=list(spec.offer_ids),
         image=spec.image,
         command=list(spec.command),

@@ -1,5 +1,6 @@
 """How things look on screens: money, times in KST, states, icons."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -16,6 +17,7 @@ from marketplace.instances.texts import STATE_LABELS, explain_condition, explain
 from marketplace.kernel import ids
 from marketplace.kernel.clock import KST
 from marketplace.kernel.money import MICROS_PER_WON, format_won, round_half_up
+from marketplace.portal.clock_words import describe_outcome, describe_weekdays
 
 register = template.Library()
 
@@ -109,6 +111,18 @@ def reason_text(reason: str) -> str:
 def wait_text(condition: dict[str, Any]) -> str:
     """A condition's sentence."""
     return explain_condition(condition.get("reason", ""), condition.get("facts", {}))
+
+
+@register.filter
+def weekdays(days: Sequence[int]) -> str:
+    """Days of a schedule."""
+    return describe_weekdays(days)
+
+
+@register.filter
+def outcome_text(outcome: str) -> str:
+    """What came of a schedule's last turn."""
+    return describe_outcome(outcome)
 
 
 @register.filter

@@ -12,23 +12,28 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from billing.queries import read_running_cost
 from billing.rating import VAT_PERCENT
 from marketplace.instances.models import Allocation, Instance
-from marketplace.instances.operations import InstanceSpec
+from marketplace.instances.operations import InstanceSpec, ScheduleSpec
 from marketplace.instances.queries import get_instance, list_decisions, list_instances, list_transitions
+from marketplace.instances.schedules import ScheduleAction
 from marketplace.instances.states import Action, Goal, State, allowed_actions
 from marketplace.journeys.diagnose import diagnose
 from marketplace.journeys.quote import QuoteRequest, quote
 from marketplace.journeys.refusal_words import RefusalWords
 from marketplace.journeys.rent import RentRequest, rent
+from marketplace.journeys.schedule import add_schedule, list_schedules
 from marketplace.journeys.stop import request_action
 from marketplace.kernel import clock, ids
 from marketplace.kernel.actors import savepoint
 from marketplace.kernel.errors import NotFound, OndolError
+from marketplace.portal.clock_words import WEEKDAYS
 from marketplace.portal.page import Page, member_page
 from marketplace.portal.views.evidence import describe_decision
+from marketplace.portal.views.schedules import read_time
 
 IMAGE_DEFAULT = "registry.ondol.example/pytorch:2.8-cuda12.8"
 PAGE_SIZE = 20
 STOP_POLLING = 286
+WORKING_DAYS = (1, 2, 3, 4, 5)
 FINAL = frozenset({State.ENDED, State.STOPPED})
 
 
@@ -38,10 +43,14 @@ class LaunchForm:
 
     name: str = ""
     devices: int = 1
+    nodes: int = 1
     offer: str = ""
     image: str = IMAGE_DEFAULT
     ssh_public_key: str = ""
     auto_stop_hours: str = ""
+    max_wait_hours: str = ""
+    stop_at: str = ""
+    start_at: str = ""
 
 
 @require_http_methods(["GET", "POST"])
@@ -56,6 +65,7 @@ def launch(page: Page) -> HttpResponse:
         try:
             with savepoint():
                 instance = rent(actor=page.actor, request=_rent_request(page, form), now=clock.now())
+                _add_schedules(page, form, instance)
             return redirect("portal:instance", instance_id=ids.format_id(prefix="ins", value=instance.id))
         except OndolError as refused:
             error = refused
@@ -73,15 +83,31 @@ def launch(page: Page) -> HttpResponse:
 
 def _read_launch(page: Page) -> LaunchForm:
     given = page.request.POST if page.request.method == "POST" else page.request.GET
-    devices = given.get("devices", "1")
+    devices, nodes = given.get("devices", "1"), given.get("nodes", "1")
     return LaunchForm(
         name=given.get("name", "")[:63],
-        devices=int(devices[:4]) if devices.isascii() and devices.isdigit() else 0,
+        devices=_number(devices) or 0,
+        nodes=_number(nodes) or 0,
         offer=given.get("offer", "")[:40],
         image=given.get("image", IMAGE_DEFAULT)[:300],
         ssh_public_key=given.get("ssh_public_key", "")[:8192].strip(),
         auto_stop_hours=given.get("auto_stop_hours", "")[:5],
+        max_wait_hours=given.get("max_wait_hours", "")[:5],
+        stop_at=given.get("stop_at", "")[:5],
+        start_at=given.get("start_at", "")[:5],
     )
+
+
+def _number(text: str) -> int | None:
+    return int(text[:5]) if text.isascii() and text.isdigit() else None
+
+
+def _add_schedules(page: Page, form: LaunchForm, instance: Instance) -> None:
+    """Every working day at the times given; the same transaction as the rent."""
+    for action, text in ((ScheduleAction.STOP, form.stop_at), (ScheduleAction.START, form.start_at)):
+        if text:
+            spec = ScheduleSpec(action=action, at=read_time(text), weekdays=WORKING_DAYS)
+            add_schedule(actor=page.actor, instance_id=instance.id, spec=spec, now=clock.now())
 
 
 def _rent_request(page: Page, form: LaunchForm) -> RentRequest:
@@ -91,7 +117,7 @@ def _rent_request(page: Page, form: LaunchForm) -> RentRequest:
         offer_ids = [ids.parse_id(prefix="off", text=form.offer)]
     except ids.MalformedId as error:
         raise NotFound(pointer="/offer") from error
-    hours = form.auto_stop_hours
+    stop_hours, wait_hours = _number(form.auto_stop_hours), _number(form.max_wait_hours)
     return RentRequest(
         project_id=page.project.id,
         spec=InstanceSpec(
@@ -102,7 +128,9 @@ def _rent_request(page: Page, form: LaunchForm) -> RentRequest:
             image=form.image,
             ssh_public_keys=[form.ssh_public_key] if form.ssh_public_key else [],
             offer_ids=offer_ids,
-            max_duration_s=int(hours) * 3_600 if hours.isascii() and hours.isdigit() and int(hours) else None,
+            nodes=form.nodes,
+            max_duration_s=stop_hours * 3_600 if stop_hours else None,
+            max_wait_s=None if wait_hours is None else wait_hours * 3_600,
         ),
     )
 
@@ -202,6 +230,8 @@ def _describe(page: Page, instance_id: str) -> dict[str, Any]:
         if page.may("instances.write")
         else [],
         "is_final": state in FINAL,
+        "schedules": list(list_schedules(actor=page.actor, instance_id=wanted)),
+        "weekdays": WEEKDAYS,
         "unconfirmed": "unconfirmed" in page.request.GET,
         "base_url": _base_url(page),
     }

@@ -76,11 +76,12 @@ setInterval(tick, 1000);
 // The launch page's summary follows the form.
 const sum = document.querySelector("[data-launch]");
 if (sum) {
-  const showRequest = (offer, devices) => {
+  const showRequest = (offer, devices, nodes) => {
     const code = document.getElementById("curl-text");
     const value = (name) => sum.querySelector(`[name=${name}]`).value.trim();
-    const body = { project: code.dataset.project, name: value("name"), offers: [offer], devices, image: value("image") };
+    const body = { project: code.dataset.project, name: value("name"), offers: [offer], devices, nodes, image: value("image") };
     if (value("ssh_public_key")) body.ssh_public_keys = [value("ssh_public_key")];
+    if (value("max_wait_hours")) body.max_wait_s = Number(value("max_wait_hours")) * 3600;
     if (value("auto_stop_hours")) body.max_duration_s = Number(value("auto_stop_hours")) * 3600;
     // Within single quotes a shell leaves everything as it is but the quote itself.
     const quoted = JSON.stringify(body, null, 2).replaceAll("'", "'\\''");
@@ -90,15 +91,16 @@ if (sum) {
     const chosen = sum.querySelector("input[name=offer]:checked") ?? sum.querySelector("input[name=offer]");
     const devices = Number(sum.querySelector("[name=devices]").value) || 0;
     if (!chosen) return;
-    const hourly = BigInt(chosen.dataset.micros) * BigInt(devices);
+    const nodes = Number(sum.querySelector("[name=nodes]").value) || 0;
+    const hourly = BigInt(chosen.dataset.micros) * BigInt(devices * nodes);
     const won = (micros) => "₩" + ((micros + 500000n) / 1000000n).toLocaleString("ko-KR");
     const withVat = (micros) => (micros * (100n + BigInt(sum.dataset.vatPercent))) / 100n;
     document.getElementById("sum-hour").textContent = won(hourly);
     document.getElementById("sum-hour-vat").textContent = won(withVat(hourly));
     document.getElementById("sum-month").textContent = won(hourly * 730n);
     document.getElementById("sum-month-vat").textContent = won(withVat(hourly * 730n));
-    document.getElementById("sum-devices").textContent = String(devices);
-    showRequest(chosen.value, devices);
+    document.getElementById("sum-devices").textContent = nodes > 1 ? `${devices} × ${nodes}` : String(devices);
+    showRequest(chosen.value, devices, nodes);
   };
   sum.addEventListener("input", update);
   update();
