@@ -9,6 +9,7 @@ from marketplace.config import health
 urlpatterns = [
     path("healthz", health.healthz),
     path("readyz", health.readyz),
+    path("i18n/", include("django.conf.urls.i18n")),
     path("pages/", include("marketplace.console.urls")),
     path("", RedirectView.as_view(pattern_name="console:overview")),
     path("", admin.site.urls),

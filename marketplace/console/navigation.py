@@ -1,6 +1,6 @@
 """The console's side bar: pages in the order of an operator's day, then records by app."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from django.contrib import admin
@@ -13,6 +13,56 @@ PAGES: Final[tuple[tuple[Promise, str, str], ...]] = ((_("Overview"), "dashboard
 """Title, Material symbol, route."""
 
 
+APPS: Final[Mapping[str, Promise]] = {
+    "tenants": _("Organizations"),
+    "accounts": _("People"),
+    "inventory": _("Market"),
+    "sovereignty": _("Data and assurance"),
+    "quotas": _("Quotas"),
+    "instances": _("Instances"),
+    "billing": _("Billing"),
+    "clusters": _("Clusters"),
+    "kernel": _("Audit and processes"),
+}
+"""Groups of records, in this order; others follow under their own names."""
+
+RECORDS: Final[Mapping[str, Promise]] = {
+    "Tenant": _("Organizations"),
+    "Project": _("Projects"),
+    "BillingProfile": _("Billing profiles"),
+    "Membership": _("Members"),
+    "ApiKey": _("API keys"),
+    "User": _("People"),
+    "Provider": _("Providers"),
+    "Seller": _("Sellers"),
+    "SellingTerm": _("Selling terms"),
+    "Site": _("Sites"),
+    "Certification": _("Certificates"),
+    "Cluster": _("Clusters"),
+    "Accelerator": _("Accelerators"),
+    "Node": _("Nodes"),
+    "NodeStock": _("Stock"),
+    "Offer": _("Offers"),
+    "AssuranceScheme": _("Assurance schemes"),
+    "DataClass": _("Data classes"),
+    "DataClassRule": _("Rules of data classes"),
+    "Quota": _("Quotas"),
+    "Instance": _("Instances"),
+    "Allocation": _("Allocations"),
+    "Transition": _("Transitions"),
+    "PlacementDecision": _("Placement decisions"),
+    "PriceVersion": _("Price versions"),
+    "UsageInterval": _("Usage intervals"),
+    "Charge": _("Charges"),
+    "Invoice": _("Invoices"),
+    "LedgerTransaction": _("Ledger transactions"),
+    "LedgerPosting": _("Ledger postings"),
+    "AuditEntry": _("Audit log"),
+    "Lease": _("Active processes"),
+}
+"""What the side bar calls a list of records."""
+
+
 def read_navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """Groups for django-unfold; it asks for them at each page."""
     pages = {
@@ -23,9 +73,14 @@ def read_navigation(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def _list_records(request: HttpRequest) -> Iterator[dict[str, Any]]:
-    for app in admin.site.get_app_list(request):
+    order = {label: position for position, label in enumerate(APPS)}
+    apps = sorted(admin.site.get_app_list(request), key=lambda app: order.get(app["app_label"], len(order)))
+    for app in apps:
         yield {
-            "title": app["name"],
+            "title": APPS.get(app["app_label"], app["name"]),
             "collapsible": True,
-            "items": [{"title": model["name"], "link": model["admin_url"]} for model in app["models"]],
+            "items": [
+                {"title": RECORDS.get(model["object_name"], model["name"]), "link": model["admin_url"]}
+                for model in app["models"]
+            ],
         }

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from csp.constants import NONCE, NONE, SELF
+from csp.constants import NONCE, NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
 
@@ -128,8 +128,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
-LOGIN_URL = "portal:sign-in"
-LOGIN_REDIRECT_URL = "portal:home"
+LOGIN_URL = "admin:login" if FACE == "console" else "portal:sign-in"
+LOGIN_REDIRECT_URL = "console:overview" if FACE == "console" else "portal:home"
 
 LANGUAGE_CODE = "ko"
 LANGUAGES = [("ko", _("Korean")), ("en", _("English"))]
@@ -165,8 +165,9 @@ X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
-        "script-src": [SELF, NONCE],
-        "style-src": [SELF, NONCE],
+        # The console's frame evaluates its own attributes and sets its own colours (docs/adr/0010); no script is inline.
+        "script-src": [SELF, UNSAFE_EVAL] if FACE == "console" else [SELF, NONCE],
+        "style-src": [SELF, UNSAFE_INLINE] if FACE == "console" else [SELF, NONCE],
         "img-src": [SELF, "data:"],
         "font-src": [SELF],
         "connect-src": [SELF],
@@ -219,6 +220,10 @@ UNFOLD: dict[str, Any] = {
     "SITE_HEADER": "Ondol",
     "SITE_SUBHEADER": _("Operator console"),
     "SHOW_VIEW_ON_SITE": False,
+    "SHOW_LANGUAGES": True,
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("portal/mark.svg")},
+    ],
     "SIDEBAR": {"show_search": True, "navigation": "marketplace.console.navigation.read_navigation"},
     "STYLES": [lambda _request: static("console/console.css")],
     "SCRIPTS": [lambda _request: static("console/console.js")],
