@@ -34,6 +34,7 @@ class WorkloadSpec:
     Attributes:
         node: The allocated node; the pod must go there and nowhere else.
         resource_name: The vendor's extended resource.
+        is_node_dedicated: No other tenant's pod of this installation may stand on the node, then or later.
         taint_keys: Vendor taints from the catalogue row that the pod may tolerate.
         gang: What the pods of a gang have in common in their names; "" for a single pod.
         rank, nodes: Which pod of how many.
@@ -59,6 +60,7 @@ class WorkloadSpec:
     ssh_public_keys: Sequence[str] = ()
     taint_keys: Sequence[str] = ()
     max_duration_s: int | None = None
+    is_node_dedicated: bool = False
     gang: str = ""
     rank: int = 0
     nodes: int = 1
@@ -236,7 +238,7 @@ def build_pod(spec: WorkloadSpec) -> Json:
                 "fsGroup": USER_ID,
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
-            "affinity": {"nodeAffinity": _required_node(spec.node)},
+            "affinity": {"nodeAffinity": _required_node(spec.node), **_alone_on_node(spec)},
             "tolerations": [{"key": key, "operator": "Exists"} for key in spec.taint_keys],
             "containers": [_main_container(spec, amounts)],
             "volumes": [
@@ -254,6 +256,22 @@ def _required_node(node: str) -> Json:
             "nodeSelectorTerms": [{"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node]}]}]
         }
     }
+
+
+def _alone_on_node(spec: WorkloadSpec) -> Json:
+    """Kept from pods of other tenants by the scheduler as well, in every namespace; it holds against pods that come later, too."""
+    if not spec.is_node_dedicated:
+        return {}
+    others = [
+        {"key": LABEL_INSTALLATION, "operator": "Exists"},
+        {"key": LABEL_TENANT, "operator": "NotIn", "values": [spec.tenant_id]},
+    ]
+    term = {
+        "labelSelector": {"matchExpressions": others},
+        "namespaceSelector": {},
+        "topologyKey": "kubernetes.io/hostname",
+    }
+    return {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
 
 
 def _main_container(spec: WorkloadSpec, amounts: Mapping[str, str]) -> Json:

@@ -167,6 +167,7 @@ def _spec(workload: Workload) -> WorkloadSpec:
         ssh_public_keys=instance.ssh_public_keys,
         taint_keys=allocation.stock.accelerator.taint_keys,
         max_duration_s=instance.max_duration_s,
+        is_node_dedicated=allocation.is_node_dedicated,
         gang=gang_name_of(instance_id=instance.id, attempt=allocation.attempt) if instance.nodes > 1 else "",
         rank=allocation.rank,
         nodes=instance.nodes,

@@ -91,3 +91,23 @@ def read_decayed_use(*, now: datetime, half_life_s: float, entry_s: float) -> Ma
     with connection.cursor() as cursor:
         cursor.execute(_USED, parameters)
         return {row[0]: row[1] for row in cursor.fetchall()}
+
+
+_NODE_TENANTS = """
+SELECT DISTINCT s.node_id, a.tenant_id FROM instances_allocation a JOIN inventory_nodestock s ON s.id = a.stock_id
+WHERE a.released_at IS NULL
+"""
+
+
+def list_dedicated_nodes() -> list[tuple[UUID, UUID]]:
+    """(node, tenant) of every live allocation that has its node alone; a partial index has them."""
+    with connection.cursor() as cursor:
+        cursor.execute(_NODE_TENANTS + "AND a.is_node_dedicated")
+        return [(node_id, tenant_id) for node_id, tenant_id in cursor.fetchall()]
+
+
+def list_node_tenants() -> list[tuple[UUID, UUID]]:
+    """(node, tenant) of every live allocation."""
+    with connection.cursor() as cursor:
+        cursor.execute(_NODE_TENANTS)
+        return [(node_id, tenant_id) for node_id, tenant_id in cursor.fetchall()]

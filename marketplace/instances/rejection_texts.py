@@ -22,6 +22,7 @@ REJECTIONS: Final[Mapping[str, Promise]] = {
     Rejection.NOT_ENOUGH_MEMORY: _("Not enough free memory"),
     Rejection.NOT_ENOUGH_NODES: _("Not enough nodes with room at once"),
     Rejection.RESERVED: _("Kept for a larger request that waits longer"),
+    Rejection.NODE_NOT_ALONE: _("The node is not, or cannot be, this organization's alone"),
     Rejection.WORSE_FIT: _("Would have fitted; another place fitted better"),
 }
 

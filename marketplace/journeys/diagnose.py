@@ -14,7 +14,7 @@ from marketplace.instances.texts import explain_reason, explain_wait
 from marketplace.journeys.refusal_words import RefusalWords
 from marketplace.journeys.schedule import find_refused_start
 from marketplace.kernel.actors import Actor
-from marketplace.scheduling.placement import WaitReason
+from marketplace.scheduling.waiting import WaitReason
 from marketplace.tenants.access import require_permission
 from marketplace.tenants.queries import list_people_who_may
 

@@ -40,6 +40,8 @@ class Request:
         max_price_micros: Highest acceptable price per device-hour; None = any agreed one.
         ends_at_s: When it is over at the latest, in seconds of the pass's clock; None = endless, so it never overtakes
             a reservation.
+        tenant_id: Whose request it is; None where nodes belong to nobody (traces).
+        needs_dedicated_node: Only nodes on which no other tenant has devices, and nobody else's afterwards.
         need: What one node must have left; None = `devices` with each offer's processors and memory per device.
     """
 
@@ -51,6 +53,8 @@ class Request:
     max_price_micros: int | None = None
     ends_at_s: float | None = None
     need: Remainder | None = None
+    tenant_id: UUID | None = None
+    needs_dedicated_node: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,13 +131,30 @@ def _find(request: Request, view: StockView, packing: Packing) -> list[Cell]:
         price = terms.price_micros_per_device_hour
         if best is not None and price > int(best[0][0]):
             continue
-        found = _find_in_pool(request, pool, need, packing)
+        found = _find_in_pool(request, pool, need, packing, barred=barred_stock(request, view, pool))
         if found is not None and (best is None or (price, *found[0]) < best[0]):
             best = ((price, *found[0]), found[1])
     return best[1] if best else []
 
 
-def _find_in_pool(request: Request, pool: Pool, need: Remainder, packing: Packing) -> tuple[Rank, list[Cell]] | None:
+def barred_stock(request: Request, view: StockView, pool: Pool) -> frozenset[UUID]:
+    """Stock of a pool that the tenant may not touch since a node is another's, or is not its own alone; mostly empty."""
+    if view.dedication.is_empty and not request.needs_dedicated_node:
+        return frozenset()
+    return frozenset(
+        cell.stock.stock_id
+        for cell in pool.cells.values()
+        if view.dedication.bars(
+            node_id=cell.stock.node_id,
+            tenant_id=request.tenant_id,
+            needs_dedicated_node=request.needs_dedicated_node,
+        )
+    )
+
+
+def _find_in_pool(
+    request: Request, pool: Pool, need: Remainder, packing: Packing, *, barred: frozenset[UUID]
+) -> tuple[Rank, list[Cell]] | None:
     ranked = sorted(
         (packing.score(accelerator=pool.accelerator, free=free, need=need), free)
         for free in pool.by_remainder
@@ -142,13 +163,15 @@ def _find_in_pool(request: Request, pool: Pool, need: Remainder, packing: Packin
     cells: list[Cell] = []
     score: tuple[int, ...] | None = None
     for found, free in ranked:
-        score = score or found
-        for _node, stock_id in pool.by_remainder[free][: request.nodes - len(cells)]:
+        group = pool.by_remainder[free]
+        open_ones = group if not barred else [item for item in group if item[1] not in barred]
+        for _node, stock_id in open_ones[: request.nodes - len(cells)]:
+            score = score or found
             cells.append(pool.cells[stock_id])
         if len(cells) == request.nodes:
-            return (*score, pool.site, cells[0].stock.node), cells
+            return (*(score or ()), pool.site, cells[0].stock.node), cells
     for _node, cell in sorted(pool.held.items()):
-        if may_use_held(request, cell, need):
+        if cell.stock.stock_id not in barred and may_use_held(request, cell, need):
             score = score or packing.score(accelerator=pool.accelerator, free=cell.free, need=need)
             cells.append(cell)
             if len(cells) == request.nodes:
@@ -207,7 +230,9 @@ def _explain(request: Request, view: StockView, taken: Sequence[Cell]) -> Iterab
             continue
         for obstacle, cells in pool.unhealthy.items():
             yield _rejected(pool, obstacle, [cell.stock.node for cell in cells], {})
-        yield from _explain_size(request, pool) or _explain_capacity(request, pool, chosen)
+        yield from _explain_size(request, pool) or _explain_capacity(
+            request, pool, chosen, barred_stock(request, view, pool)
+        )
 
 
 def _explain_size(request: Request, pool: Pool) -> Sequence[Rejected]:
@@ -224,17 +249,21 @@ def _explain_size(request: Request, pool: Pool) -> Sequence[Rejected]:
     return (_rejected(pool, Rejection.REQUEST_TOO_LARGE, names, facts),)
 
 
-def _explain_capacity(request: Request, pool: Pool, chosen: set[UUID]) -> Iterable[Rejected]:
+def _explain_capacity(request: Request, pool: Pool, chosen: set[UUID], barred: frozenset[UUID]) -> Iterable[Rejected]:
     need = need_of(request, request.terms[pool.offer_id])
     found: dict[Rejection, _Tally] = {}
-    for free, group in pool.by_remainder.items():
+    not_alone = [pool.cells[stock_id] for stock_id in sorted(barred) if pool.cells[stock_id].obstacle is None]
+    if not_alone:
+        yield _rejected(pool, Rejection.NODE_NOT_ALONE, [cell.stock.node for cell in not_alone], {})
+    for free, everything in pool.by_remainder.items():
+        group = everything if not barred else [item for item in everything if item[1] not in barred]
         names = [node for node, stock_id in group[: NODES_NAMED_MAX + request.nodes] if stock_id not in chosen]
         count = len(group) - sum(stock_id in chosen for _node, stock_id in group) if chosen else len(group)
         if count:
             rejection, told = _capacity_problem(request, free, need, has_choice=bool(chosen))
             found.setdefault(rejection, _Tally()).add(names, count, told)
     for node, cell in pool.held.items():
-        if cell.stock.stock_id not in chosen:
+        if cell.stock.stock_id not in chosen and cell.stock.stock_id not in barred:
             rejection, told = _capacity_problem(request, cell.free, need, has_choice=bool(chosen))
             if rejection in (Rejection.WORSE_FIT, Rejection.NOT_ENOUGH_NODES) and not may_use_held(request, cell, need):
                 rejection, told = Rejection.RESERVED, {"requested": need.devices, "free": cell.free.devices}

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from marketplace.scheduling.fair_share import Waiting
 from marketplace.scheduling.packing import Packing
-from marketplace.scheduling.placement import Choice, Placement, Request, choose, need_of, refuse_pool
+from marketplace.scheduling.placement import Choice, Placement, Request, barred_stock, choose, need_of, refuse_pool
 from marketplace.scheduling.stock import Cell, Hold, Pool, Remainder, StockView
 
 RESERVATIONS_MAX: Final = 8
@@ -91,7 +91,7 @@ def look(
     reservations = sum(bool(pool.held) for pool in view.pools)
     hopeless: dict[Hashable, Choice] = {}
     for waiting in queue:
-        kind = _kind(waiting, has_holds=reservations > 0)
+        kind = _kind(waiting, has_holds=reservations > 0, has_dedicated=not view.dedication.is_empty)
         known = hopeless.get(kind)
         if known is not None:
             yield Looked(waiting=waiting, choice=known)
@@ -102,6 +102,11 @@ def look(
         if choice.placements:
             for placement in choice.placements:
                 view.take(placement.stock_id, placement.need, ends_at_s=request.ends_at_s)
+                view.dedication.note(
+                    node_id=placement.node_id,
+                    tenant_id=request.tenant_id,
+                    needs_dedicated_node=request.needs_dedicated_node,
+                )
         else:
             if reservations < RESERVATIONS_MAX:
                 ends = read_ends() if ends is None else ends
@@ -119,14 +124,15 @@ def _dated(waiting: Waiting, *, now_s: float) -> Request:
     return replace(waiting.request, ends_at_s=now_s + waiting.max_duration_s)
 
 
-def _kind(waiting: Waiting, *, has_holds: bool) -> Hashable:
-    """Requests of one kind fit or do not fit together; an end matters only where something is held."""
+def _kind(waiting: Waiting, *, has_holds: bool, has_dedicated: bool) -> Hashable:
+    """Requests of one kind fit or do not fit together; an end matters where something is held, a tenant where nodes are kept."""
     request = waiting.request
     terms = tuple(sorted((offer, t.price_micros_per_device_hour, t.cpu_millis_per_device, t.memory_mib_per_device)
                          for offer, t in request.terms.items()))  # fmt: skip
     return (
         request.devices, request.nodes, request.need, terms, tuple(sorted(request.forbidden)), request.max_price_micros,
         (waiting.max_duration_s, waiting.reserved_since_s) if has_holds else None,
+        (request.tenant_id, request.needs_dedicated_node) if has_dedicated or request.needs_dedicated_node else None,
     )  # fmt: skip
 
 
@@ -150,7 +156,8 @@ def _reserve(request: Request, view: StockView, ends: Ends, *, now_s: float) -> 
         if refuse_pool(request, pool) is not None or pool.held:
             continue
         need = need_of(request, request.terms[pool.offer_id])
-        cells = _soonest(pool, need, request.nodes, ends, now_s=now_s)
+        barred = barred_stock(request, view, pool)
+        cells = _soonest(pool, need, request.nodes, ends, now_s=now_s, barred=barred)
         if cells and (best is None or (cells[-1][0], pool.site) < best[:2]):
             best = (cells[-1][0], pool.site, cells)
     if best is None:
@@ -164,13 +171,15 @@ def _reserve(request: Request, view: StockView, ends: Ends, *, now_s: float) -> 
     return Reservation(starts_at_s=starts_at_s, stock_ids=tuple(cell.stock.stock_id for _at, cell in best[2]))
 
 
-def _soonest(pool: Pool, need: Remainder, nodes: int, ends: Ends, *, now_s: float) -> list[tuple[float, Cell]] | None:
+def _soonest(
+    pool: Pool, need: Remainder, nodes: int, ends: Ends, *, now_s: float, barred: frozenset[UUID]
+) -> list[tuple[float, Cell]] | None:
     """As many cells as asked for, with the instants at which each has room, soonest first."""
     if need.devices > pool.capacity_max:
         return None
     found: list[tuple[float, str, Cell]] = []
     for cell in pool.cells.values():
-        if cell.obstacle is None:
+        if cell.obstacle is None and cell.stock.stock_id not in barred:
             at = _room_at(cell, need, ends.get(cell.stock.stock_id, ()), now_s=now_s)
             if at is not None:
                 found.append((at, cell.stock.node, cell))

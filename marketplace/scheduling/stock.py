@@ -12,6 +12,8 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
+from marketplace.scheduling.dedication import Dedication
+
 
 class Rejection(StrEnum):
     """Why a candidate was not taken; `site_not_permitted` carries the sovereignty rules' own refusals beside it."""
@@ -29,6 +31,7 @@ class Rejection(StrEnum):
     NOT_ENOUGH_MEMORY = "not_enough_memory"
     NOT_ENOUGH_NODES = "not_enough_nodes"
     RESERVED = "reserved_for_larger_request"
+    NODE_NOT_ALONE = "node_not_for_this_organization_alone"
     WORSE_FIT = "worse_fit"
 
 
@@ -141,6 +144,7 @@ class StockView:
         """Index the stock; the order of the input does not matter. Stock that two offers sell comes once for each."""
         self.pools: list[Pool] = []
         self.cells: defaultdict[UUID, list[Cell]] = defaultdict(list)
+        self.dedication = Dedication()
         self._by_node: defaultdict[UUID, list[Cell]] = defaultdict(list)
         pools: dict[tuple[UUID, UUID, UUID], Pool] = {}
         for stock in stocks:
@@ -214,7 +218,7 @@ class StockView:
 
     def copy(self) -> "StockView":
         """An independent view with the same remainders and without holds, for looking ahead."""
-        return StockView(
+        copied = StockView(
             replace(
                 cell.stock,
                 free_devices=cell.free.devices,
@@ -224,6 +228,8 @@ class StockView:
             for cells in self.cells.values()
             for cell in cells
         )
+        copied.dedication = self.dedication.copy()
+        return copied
 
     def free_by_accelerator(self) -> Mapping[str, int]:
         """Free devices of healthy nodes."""

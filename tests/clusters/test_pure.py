@@ -63,6 +63,24 @@ def test_a_pod_goes_to_its_node_alone_with_exactly_its_devices() -> None:
     assert "priorityClassName" not in spec
 
 
+def test_a_dedicated_pod_stands_with_pods_of_its_own_tenant_only() -> None:
+    """The scheduler refuses both ways: this pod beside others', and others' beside this one, in every namespace."""
+    assert "podAntiAffinity" not in build_pod(SPEC)["spec"]["affinity"]
+    affinity = build_pod(replace(SPEC, is_node_dedicated=True))["spec"]["affinity"]["podAntiAffinity"]
+    assert affinity["requiredDuringSchedulingIgnoredDuringExecution"] == [
+        {
+            "labelSelector": {
+                "matchExpressions": [
+                    {"key": "ondol.kr/installation", "operator": "Exists"},
+                    {"key": "ondol.kr/tenant", "operator": "NotIn", "values": ["ten_1"]},
+                ]
+            },
+            "namespaceSelector": {},
+            "topologyKey": "kubernetes.io/hostname",
+        }
+    ]
+
+
 @given(
     st.text(max_size=50),
     st.lists(st.text(max_size=50), min_size=1, max_size=1),

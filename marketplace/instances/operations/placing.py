@@ -31,10 +31,12 @@ class Promise:
 
     Attributes:
         nodes: One per rank, in order; a gang has several.
+        is_node_dedicated: Nobody else may have devices there as long as they are promised.
     """
 
     instance: Instance
     nodes: Sequence[PromisedNode]
+    is_node_dedicated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +89,7 @@ def allocate_many(*, promises: Sequence[Promise], now: datetime) -> list[Allocat
             devices=node.devices,
             cpu_millis=node.cpu_millis,
             memory_mib=node.memory_mib,
+            is_node_dedicated=promise.is_node_dedicated,
             allocated_at=now,
         )
         for promise in promises

@@ -9,13 +9,21 @@ from uuid import UUID
 
 from django.conf import settings
 
-from marketplace.instances.history import list_live_runs, list_recent_lifetimes, list_recent_shapes, read_decayed_use
+from marketplace.instances.history import (
+    list_dedicated_nodes,
+    list_live_runs,
+    list_node_tenants,
+    list_recent_lifetimes,
+    list_recent_shapes,
+    read_decayed_use,
+)
 from marketplace.instances.models import Instance, InstanceTerm
 from marketplace.instances.states import Goal, State
 from marketplace.inventory.models import Offer
 from marketplace.inventory.queries import read_assessments
 from marketplace.journeys.market_view import MarketFacts, judge_offers, read_market_facts, read_stock
 from marketplace.kernel.actors import system_actor
+from marketplace.scheduling.dedication import Dedication
 from marketplace.scheduling.estimates import Lifetimes
 from marketplace.scheduling.fair_share import ENTRY_S, Waiting
 from marketplace.scheduling.packing import Capacity, DemandPacking, Shape
@@ -28,6 +36,7 @@ from marketplace.sovereignty.rules import (
     CustomerFacts,
     Requirements,
     Verdict,
+    needs_dedicated_node,
 )
 
 ADMITTER: Final = system_actor("admitter")
@@ -110,6 +119,7 @@ def read_queue(*, now: datetime) -> Queue | None:
         customer = _customer(instance, assessments)
         considered.append(_consider(instance, terms[instance.id], facts, rules[classes], customer=customer, now=now))
     view = StockView(read_stock(now=now, silence=settings.CLUSTER_SILENCE))
+    view.dedication = _read_dedication(considered)
     return Queue(
         considered=considered,
         view=view,
@@ -121,6 +131,12 @@ def read_queue(*, now: datetime) -> Queue | None:
         now_s=now.timestamp(),
         by_id={item.instance.id: item for item in considered},
     )
+
+
+def _read_dedication(considered: Sequence[Considered]) -> Dedication:
+    """Who is on which node is asked only when somebody wants one alone."""
+    wants_alone = any(item.waiting.request.needs_dedicated_node for item in considered)
+    return Dedication(tenants=list_node_tenants() if wants_alone else (), dedicated=list_dedicated_nodes())
 
 
 def _packing(view: StockView, *, now: datetime) -> DemandPacking:
@@ -178,6 +194,8 @@ def _consider(
     request = Request(
         instance_id=instance.id,
         devices=instance.devices,
+        tenant_id=instance.tenant_id,
+        needs_dedicated_node=needs_dedicated_node(requirements),
         nodes=instance.nodes,
         max_price_micros=instance.max_price_micros,
         forbidden={

@@ -21,6 +21,7 @@ from marketplace.journeys.admit.describing import describe, wait_facts
 from marketplace.journeys.market_view import MarketFacts
 from marketplace.kernel.hints import hint
 from marketplace.sovereignty.operations import keep_facts
+from marketplace.sovereignty.rules import needs_dedicated_node
 
 
 def place(batch: Sequence[Decided], *, facts: MarketFacts, now: datetime) -> int:
@@ -117,6 +118,7 @@ def _takings(item: Decided) -> list[Taking]:
 def _promise(instance: Instance, item: Decided) -> Promise:
     return Promise(
         instance=instance,
+        is_node_dedicated=needs_dedicated_node(item.considered.requirements),
         nodes=[
             PromisedNode(
                 term_id=placement.terms.term_id,
