@@ -4,7 +4,7 @@ from typing import Final, Protocol
 
 from django.utils.translation import gettext as _
 
-from billing.rating import LineKind, Meter
+from billing.rating import AgreedPrice, LineKind, Meter
 from marketplace.kernel.money import won_from_numerator, won_text_from_micros
 
 _PRICES: Final = {
@@ -53,6 +53,20 @@ class Sum(Protocol):
 def describe_price(*, shape: str, unit: str, price_micros: int) -> str:
     """`₩5,400 per device and hour`."""
     return _PRICES[shape, unit]() % {"price": group(won_text_from_micros(price_micros))}
+
+
+def describe_conditions(price: AgreedPrice) -> str:
+    """Minimum term, minimum charge and the price for kept devices; empty where there are none."""
+    parts = []
+    if price.minimum_s:
+        hours = -(-price.minimum_s // 3_600)
+        parts.append(_("minimum term %(hours)s hours") % {"hours": f"{hours:,}"})
+    if price.minimum_won:
+        parts.append(_("minimum charge %(won)s") % {"won": f"₩{price.minimum_won:,}"})
+    if price.held_price_micros is not None:
+        held = describe_price(shape="hourly", unit=price.unit, price_micros=price.held_price_micros)
+        parts.append(_("kept while stopped: %(price)s") % {"price": held})
+    return " · ".join(parts)
 
 
 def describe_kind(*, kind: str, meter: str = Meter.DEVICE) -> str:

@@ -13,7 +13,8 @@ from uuid import UUID
 from django.db.models import F
 from django.db.models.functions import Greatest
 
-from billing.prices import list_prices_in_force
+from billing.prices import Buyer, list_plans_in_force
+from billing.rating import AgreedPrice, Plan
 from marketplace.inventory.models import ClusterStatus, NodeStock, Offer, OfferStatus, SellingTerm
 from marketplace.inventory.queries import (
     list_offers_on_sale,
@@ -30,12 +31,27 @@ from marketplace.tenants.models import Project
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PricedOffer:
-    """An offer on sale with its price and seller in force."""
+    """An offer on sale with its price and seller in force.
+
+    Attributes:
+        price: The buyer's price for the plan asked about.
+        plans: Its prices for every plan.
+    """
 
     offer: Offer
-    price_version_id: UUID
-    price_micros_per_device_hour: int
+    price: AgreedPrice
+    plans: Mapping[str, AgreedPrice]
     selling_term: SellingTerm
+
+    @property
+    def price_version_id(self) -> UUID:
+        """Of the plan asked about."""
+        return self.price.price_version_id
+
+    @property
+    def price_micros_per_device_hour(self) -> int:
+        """For comparing offers, whatever the shape of their price."""
+        return self.price.micros_per_device_hour
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +121,7 @@ def view_market(
     now: datetime,
     accelerators: Sequence[str] = (),
     offer_ids: Sequence[UUID] = (),
+    plan: str = Plan.ON_DEMAND.value,
 ) -> MarketView:
     """Judge every offer on sale that matches, whatever its free stock; a constant number of queries.
 
@@ -113,6 +130,7 @@ def view_market(
         image: What would run; None = not known yet.
         accelerators: Codes that would do; empty = any.
         offer_ids: Offers that would do; empty = any.
+        plan: How capacity would be bought; an offer without a price for it is not shown.
 
     Raises:
         DataClassUnknown: A class has no rule in force.
@@ -131,7 +149,7 @@ def view_market(
     )
     permitted: list[tuple[PricedOffer, Verdict]] = []
     refused: list[tuple[PricedOffer, Verdict]] = []
-    for priced in _price(offers=offers, now=now):
+    for priced in _price(offers=offers, project=project, plan=plan, now=now):
         verdict = verdicts[priced.offer.id]
         (permitted if verdict.is_permitted else refused).append((priced, verdict))
     return MarketView(permitted=tuple(permitted), refused=tuple(refused), requirements=requirements)
@@ -164,19 +182,20 @@ def judge_offers(
     }
 
 
-def _price(*, offers: Sequence[Offer], now: datetime) -> Sequence[PricedOffer]:
+def _price(*, offers: Sequence[Offer], project: Project, plan: str, now: datetime) -> Sequence[PricedOffer]:
     """Offers with a price and a seller in force, cheapest first; one without either is not on sale yet."""
-    prices = list_prices_in_force(offer_ids=[offer.id for offer in offers], now=now)
+    buyer = Buyer(tenant_id=project.tenant_id, sector=project.tenant.sector)
+    prices = list_plans_in_force(offer_ids=[offer.id for offer in offers], buyer=buyer, now=now)
     selling = read_selling_terms(provider_ids={offer.site.provider_id for offer in offers}, now=now)
     priced = [
         PricedOffer(
             offer=offer,
-            price_version_id=prices[offer.id].id,
-            price_micros_per_device_hour=prices[offer.id].price_micros_per_device_hour or 0,
+            price=prices[offer.id][plan],
+            plans=prices[offer.id],
             selling_term=selling[offer.site.provider_id],
         )
         for offer in offers
-        if offer.id in prices and offer.site.provider_id in selling
+        if plan in prices.get(offer.id, ()) and offer.site.provider_id in selling
     ]
     return sorted(priced, key=lambda item: (item.price_micros_per_device_hour, item.offer.code))
 

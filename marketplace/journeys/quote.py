@@ -8,6 +8,9 @@ from uuid import UUID
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
+from billing.rating import AgreedPrice, Plan
+from billing.rating.monthly import HOURS_PER_MONTH
+from billing.rating.preview import Preview, preview
 from marketplace.inventory.models import Accelerator
 from marketplace.inventory.queries import count_nodes_of_largest_cluster, list_accelerators
 from marketplace.journeys.market_view import MarketView, PricedOffer, read_stock, view_market
@@ -18,7 +21,7 @@ from marketplace.scheduling.placement import Choice, Request, Terms, choose
 from marketplace.scheduling.stock import StockView
 from marketplace.sovereignty.rules import Verdict
 from marketplace.tenants.access import get_project, require_permission
-from marketplace.tenants.models import Project
+from marketplace.tenants.models import Project, Sector
 
 
 class AcceleratorUnknown(ValidationFailed):
@@ -42,6 +45,13 @@ class GangTooLarge(ValidationFailed):
     remedy = _("Ask for fewer nodes, for fewer devices on each, or for other accelerators.")
 
 
+class WholeServersOnly(ValidationFailed):
+    """A price per server does not buy a part of one."""
+
+    code = "whole_servers_only"
+    remedy = _("Ask for a multiple of the server's devices, or choose an offer that is sold by the device.")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuoteRequest:
     """What is asked about.
@@ -50,6 +60,8 @@ class QuoteRequest:
         devices: On each node.
         nodes: More than 1 is a gang in one cluster.
         accelerators: Codes that would do; empty = any.
+        plan: How capacity would be bought; the others are shown beside it.
+        hours: What the estimate is for.
     """
 
     project_id: UUID
@@ -58,6 +70,16 @@ class QuoteRequest:
     accelerators: Sequence[str] = ()
     offer_ids: Sequence[UUID] = ()
     max_duration_s: int | None = None
+    plan: str = Plan.ON_DEMAND.value
+    hours: int = HOURS_PER_MONTH
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotedPlan:
+    """One way to buy an offer, and what it would come to."""
+
+    price: AgreedPrice
+    preview: Preview
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +91,17 @@ class QuotedOffer:
     devices: int
     nodes: int
     choice: Choice
+    plans: tuple[QuotedPlan, ...]
+
+    @property
+    def price_micros_per_server_hour(self) -> int:
+        """For as many devices as one instance may have on a node."""
+        return self.priced.price_micros_per_device_hour * self.priced.offer.devices_max
+
+    @property
+    def preview(self) -> Preview:
+        """Of the plan asked about."""
+        return next(item.preview for item in self.plans if item.price == self.priced.price)
 
     @property
     def price_micros_per_hour(self) -> int:
@@ -91,6 +124,7 @@ class Quote:
     offers: tuple[QuotedOffer, ...]
     refused: tuple[RefusedOffer, ...]
     quoted_at: datetime
+    is_vat_included: bool
 
 
 def quote(*, actor: Actor, request: QuoteRequest, now: datetime) -> Quote:
@@ -110,6 +144,7 @@ def quote(*, actor: Actor, request: QuoteRequest, now: datetime) -> Quote:
         accelerators=request.accelerators,
         offer_ids=request.offer_ids,
         max_duration_s=request.max_duration_s,
+        plan=request.plan,
         now=now,
     )
     stock = StockView(read_stock(now=now, silence=settings.CLUSTER_SILENCE))
@@ -121,12 +156,32 @@ def quote(*, actor: Actor, request: QuoteRequest, now: datetime) -> Quote:
                 devices=request.devices,
                 nodes=request.nodes,
                 choice=_could_start(priced, request, stock),
+                plans=_preview_plans(priced, request, now),
             )
             for priced, verdict in view.permitted
         ),
         refused=tuple(RefusedOffer(priced=priced, verdict=verdict) for priced, verdict in view.refused),
         quoted_at=now,
+        is_vat_included=shows_vat(project.tenant.sector),
     )
+
+
+def shows_vat(sector: str) -> bool:
+    """Whether prices are shown with VAT unless asked otherwise: public bodies' ceilings include it (korea.md)."""
+    return sector == Sector.PUBLIC
+
+
+def _preview_plans(priced: PricedOffer, asked: QuoteRequest, now: datetime) -> tuple[QuotedPlan, ...]:
+    """Every plan that sells so many devices, the one asked about first, then the cheapest month."""
+    found = [
+        QuotedPlan(
+            price=price,
+            preview=preview(price=price, devices=asked.devices * asked.nodes, hours=asked.hours, now=now),
+        )
+        for price in priced.plans.values()
+        if asked.devices % price.unit_devices == 0
+    ]
+    return tuple(sorted(found, key=lambda item: (item.price != priced.price, item.preview.month.supply_won)))
 
 
 def view_matching_market(
@@ -139,6 +194,7 @@ def view_matching_market(
     max_duration_s: int | None,
     now: datetime,
     image: str | None = None,
+    plan: str = Plan.ON_DEMAND.value,
 ) -> MarketView:
     """The market for a request, without offers that are too small for it.
 
@@ -146,6 +202,7 @@ def view_matching_market(
         AcceleratorUnknown: A code that the catalogue does not have.
         RequestTooLarge: Every matching offer gives one instance fewer devices; or nothing matching is on sale.
         GangTooLarge: No cluster has so many nodes of the size; a single node is never looked for.
+        WholeServersOnly: What would do is sold by the server, and the devices are no whole number of servers.
     """
     known: dict[str, Accelerator] = {accelerator.code: accelerator for accelerator in list_accelerators()}
     unknown = [code for code in accelerators if code not in known]
@@ -161,6 +218,7 @@ def view_matching_market(
         accelerators=accelerators,
         offer_ids=offer_ids,
         max_duration_s=max_duration_s,
+        plan=plan,
         now=now,
     )
     everything = (*view.permitted, *view.refused)
@@ -171,6 +229,7 @@ def view_matching_market(
         reason = _("%(requested)s devices were asked for; one instance can have at most %(largest)s.")
         raise RequestTooLarge(reason=reason % {"requested": devices, "largest": largest}, pointer="/devices")
     permitted = tuple(item for item in view.permitted if item[0].offer.devices_max >= devices)
+    permitted = _require_whole_units(permitted, devices=devices)
     if nodes > 1 and permitted:
         _require_pool(offer_ids=[priced.offer.id for priced, _verdict in permitted], devices=devices, nodes=nodes)
     return MarketView(
@@ -178,6 +237,20 @@ def view_matching_market(
         refused=view.refused,
         requirements=view.requirements,
     )
+
+
+def _require_whole_units(
+    permitted: tuple[tuple[PricedOffer, Verdict], ...], *, devices: int
+) -> tuple[tuple[PricedOffer, Verdict], ...]:
+    fitting = tuple(item for item in permitted if devices % item[0].price.unit_devices == 0)
+    if permitted and not fitting:
+        smallest = min(priced.price.unit_devices for priced, _verdict in permitted)
+        raise WholeServersOnly(
+            reason=_("This is sold by whole servers of %(size)s devices.") % {"size": smallest},
+            pointer="/devices",
+            facts={"size": smallest},
+        )
+    return fitting
 
 
 def _require_pool(*, offer_ids: Sequence[UUID], devices: int, nodes: int) -> None:

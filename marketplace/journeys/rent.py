@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.utils.translation import gettext_lazy as _
 
+from billing.rating import Plan, snapshot
 from marketplace.instances.models import Instance, InstanceKind
 from marketplace.instances.operations import AgreedTerm, InstanceSpec, create_instance
 from marketplace.journeys.market_view import MarketView, PricedOffer
@@ -70,11 +71,13 @@ class RentRequest:
 
     Attributes:
         price_version_ids: Prices the customer was quoted and agrees to; empty = whatever is in force.
+        plan: How capacity is bought.
     """
 
     project_id: UUID
     spec: InstanceSpec
     price_version_ids: Sequence[UUID] = ()
+    plan: str = Plan.ON_DEMAND.value
 
 
 def rent(*, actor: Actor, request: RentRequest, now: datetime) -> Instance:
@@ -106,6 +109,7 @@ def rent(*, actor: Actor, request: RentRequest, now: datetime) -> Instance:
         accelerators=spec.accelerators,
         offer_ids=spec.offer_ids,
         max_duration_s=spec.max_duration_s,
+        plan=request.plan,
         now=now,
     )
     if not view.permitted:
@@ -142,6 +146,7 @@ def _term(priced: PricedOffer) -> AgreedTerm:
         selling_mode=priced.selling_term.mode,
         price_version_id=priced.price_version_id,
         price_micros_per_device_hour=priced.price_micros_per_device_hour,
+        price=snapshot(priced.price),
     )
 
 

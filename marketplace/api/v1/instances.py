@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing.queries import list_usage, read_running_cost
+from billing.rating import Plan
 from marketplace.api.pagination import PARAMETERS, WINDOW_PARAMETERS, created_window, paginate_read, whole
 from marketplace.api.parsing import (
     PublicIdField,
@@ -67,6 +68,9 @@ class RentBody(StrictSerializer):
     offers = serializers.ListField(child=PublicIdField(prefix="off"), max_length=50, default=list)
     price_versions = serializers.ListField(child=PublicIdField(prefix="prc"), max_length=50, default=list)
     max_price = WonField(required=False, allow_null=True, help_text="Won per device-hour, VAT apart.")
+    plan = serializers.ChoiceField(
+        choices=[plan.value for plan in Plan], default=Plan.ON_DEMAND.value, help_text="As offered by a quote."
+    )
     max_duration_s = StrictInteger(required=False, allow_null=True)
     max_wait_s = StrictInteger(required=False, allow_null=True)
     priority = serializers.ChoiceField(
@@ -324,4 +328,6 @@ def _rent_request(body: dict[str, Any]) -> RentRequest:
         max_wait_s=body.get("max_wait_s"),
         priority=next(value for value, name in PRIORITIES.items() if name == body["priority"]),
     )
-    return RentRequest(project_id=body["project"], spec=spec, price_version_ids=body["price_versions"])
+    return RentRequest(
+        project_id=body["project"], spec=spec, price_version_ids=body["price_versions"], plan=body["plan"]
+    )

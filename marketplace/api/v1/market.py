@@ -7,6 +7,9 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from billing.rating import Plan
+from billing.rating.monthly import HOURS_PER_MONTH
+from billing.rating.preview import Amount
 from marketplace.api.pagination import whole
 from marketplace.api.parsing import PublicIdField, StrictInteger, StrictSerializer, check_query, parse_body
 from marketplace.api.rendering import instant, public
@@ -14,7 +17,7 @@ from marketplace.api.schema import problems
 from marketplace.api.views import ResourceView
 from marketplace.inventory.models import Accelerator, Offer, Site
 from marketplace.inventory.queries import list_accelerators, list_offers_on_sale, list_sites
-from marketplace.journeys.quote import Quote, QuotedOffer, QuoteRequest, quote
+from marketplace.journeys.quote import Quote, QuotedOffer, QuotedPlan, QuoteRequest, quote
 from marketplace.journeys.rent import describe_refused_site
 from marketplace.kernel import clock
 from marketplace.kernel.money import CURRENCY, won_text_from_micros
@@ -29,6 +32,10 @@ class QuoteBody(StrictSerializer):
     nodes = StrictInteger(min_value=1, max_value=64, default=1)
     offers = serializers.ListField(child=PublicIdField(prefix="off"), max_length=50, default=list)
     max_duration_s = StrictInteger(min_value=60, max_value=31_622_400, required=False, allow_null=True)
+    plan = serializers.ChoiceField(choices=[plan.value for plan in Plan], default=Plan.ON_DEMAND.value)
+    hours = StrictInteger(
+        min_value=1, max_value=8_784, default=HOURS_PER_MONTH, help_text="What `estimate` is for; 730 are a month."
+    )
 
 
 class AcceleratorsView(ResourceView):
@@ -85,6 +92,8 @@ class QuotesView(ResourceView):
             accelerators=body["accelerators"],
             offer_ids=body["offers"],
             max_duration_s=body.get("max_duration_s"),
+            plan=body["plan"],
+            hours=body["hours"],
         )
         return self.reading(
             request, "offers.read", lambda actor: _quote(quote(actor=actor, request=asked, now=clock.now()))
@@ -133,8 +142,38 @@ def _offer(row: Offer) -> dict[str, Any]:
 def _quote(found: Quote) -> dict[str, Any]:
     return {
         "quoted_at": instant(found.quoted_at),
+        "vat_shown": "included" if found.is_vat_included else "excluded",
         "offers": [_quoted(item) for item in found.offers],
         "refused": [describe_refused_site(item.priced, item.verdict) for item in found.refused],
+    }
+
+
+def _plan(item: QuotedPlan) -> dict[str, Any]:
+    price, preview = item.price, item.preview
+    return {
+        "plan": price.plan,
+        "price_version": public("prc", price.price_version_id),
+        "shape": price.shape,
+        "unit": price.unit,
+        "unit_devices": price.unit_devices,
+        "price": won_text_from_micros(price.price_micros),
+        "held_price_per_hour": (
+            None if price.held_price_micros is None else won_text_from_micros(price.held_price_micros)
+        ),
+        "minimum_s": price.minimum_s,
+        "minimum_charge": str(price.minimum_won),
+        "hour": _amount(preview.hour),
+        "month": {**_amount(preview.month), "basis": "fixed" if preview.is_month_fixed else "730_hours"},
+        "estimate": {**_amount(preview.estimate), "hours": preview.hours},
+        "currency": CURRENCY,
+    }
+
+
+def _amount(amount: Amount) -> dict[str, str]:
+    return {
+        "supply_value": str(amount.supply_won),
+        "vat": str(amount.vat_won),
+        "total": str(amount.total_won),
     }
 
 
@@ -145,6 +184,8 @@ def _quoted(item: QuotedOffer) -> dict[str, Any]:
         "price_version": public("prc", priced.price_version_id),
         "price_per_device_hour": won_text_from_micros(priced.price_micros_per_device_hour),
         "price_per_hour": won_text_from_micros(item.price_micros_per_hour),
+        "price_per_server_hour": won_text_from_micros(item.price_micros_per_server_hour),
+        "plans": [_plan(plan) for plan in item.plans],
         "currency": CURRENCY,
         "vat": "excluded",
         "seller": priced.selling_term.seller.legal_name,

@@ -1,8 +1,9 @@
 """Writing a new instance."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from marketplace.instances.models import Instance, InstanceTerm
@@ -47,13 +48,18 @@ class InstanceSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgreedTerm:
-    """One offer's price as agreed at rent."""
+    """One offer's price as agreed at rent.
+
+    Attributes:
+        price: The whole of it, as plain data that this app keeps and does not read.
+    """
 
     offer_id: UUID
     seller_id: UUID
     selling_mode: str
     price_version_id: UUID
     price_micros_per_device_hour: int
+    price: Mapping[str, Any] = field(default_factory=dict)
 
 
 def create_instance(
@@ -109,6 +115,7 @@ def create_instance(
             selling_mode=term.selling_mode,
             price_version_id=term.price_version_id,
             price_micros_per_device_hour=term.price_micros_per_device_hour,
+            price=dict(term.price),
             agreed_at=now,
         )
         for term in terms

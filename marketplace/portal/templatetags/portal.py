@@ -10,7 +10,9 @@ from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from billing.rating import VAT_PERCENT
+from billing.models import PricePlan
+from billing.rating import VAT_PERCENT, AgreedPrice
+from billing.texts import describe_conditions, describe_price
 from marketplace.instances.rejection_texts import explain_rejection
 from marketplace.instances.states import State
 from marketplace.instances.texts import STATE_LABELS, explain_condition, explain_reason
@@ -77,6 +79,24 @@ def per_month(micros: int) -> str:
 def with_vat(micros: int, vat: str) -> int:
     """A price as the VAT switch says, `included` or `excluded`; exact for prices in whole won."""
     return int(micros) * (100 + VAT_PERCENT) // 100 if vat == "included" else int(micros)
+
+
+@register.simple_tag
+def plan_label(plan: str) -> str:
+    """How capacity is bought."""
+    return str(PricePlan(plan).label)
+
+
+@register.simple_tag
+def price_text(price: AgreedPrice) -> str:
+    """`₩5,400 per device and hour`."""
+    return describe_price(shape=price.shape, unit=price.unit, price_micros=price.price_micros)
+
+
+@register.simple_tag
+def price_conditions(price: AgreedPrice) -> str:
+    """Minimum term, minimum charge and the price for kept devices, as far as there are any."""
+    return describe_conditions(price)
 
 
 @register.filter

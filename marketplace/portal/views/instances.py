@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from billing.queries import read_running_cost
-from billing.rating import VAT_PERCENT
+from billing.rating import VAT_PERCENT, Plan
 from marketplace.instances.models import Allocation, Instance
 from marketplace.instances.operations import InstanceSpec, ScheduleSpec
 from marketplace.instances.queries import get_instance, list_decisions, list_instances, list_transitions
@@ -51,6 +51,7 @@ class LaunchForm:
     max_wait_hours: str = ""
     stop_at: str = ""
     start_at: str = ""
+    plan: str = Plan.ON_DEMAND.value
 
 
 @require_http_methods(["GET", "POST"])
@@ -77,6 +78,7 @@ def launch(page: Page) -> HttpResponse:
         offers=found.offers,
         error=error,
         vat_percent=VAT_PERCENT,
+        vat="included" if found.is_vat_included else "excluded",
         base_url=_base_url(page),
     )
 
@@ -84,11 +86,13 @@ def launch(page: Page) -> HttpResponse:
 def _read_launch(page: Page) -> LaunchForm:
     given = page.request.POST if page.request.method == "POST" else page.request.GET
     devices, nodes = given.get("devices", "1"), given.get("nodes", "1")
+    offer, _bar, plan = given.get("offer", "")[:80].partition("|")
     return LaunchForm(
         name=given.get("name", "")[:63],
         devices=_number(devices) or 0,
         nodes=_number(nodes) or 0,
-        offer=given.get("offer", "")[:40],
+        offer=offer[:40],
+        plan=plan if plan in set(Plan) else Plan.ON_DEMAND.value,
         image=given.get("image", IMAGE_DEFAULT)[:300],
         ssh_public_key=given.get("ssh_public_key", "")[:8192].strip(),
         auto_stop_hours=given.get("auto_stop_hours", "")[:5],
@@ -132,6 +136,7 @@ def _rent_request(page: Page, form: LaunchForm) -> RentRequest:
             max_duration_s=stop_hours * 3_600 if stop_hours else None,
             max_wait_s=None if wait_hours is None else wait_hours * 3_600,
         ),
+        plan=form.plan,
     )
 
 

@@ -79,7 +79,9 @@ if (sum) {
   const showRequest = (offer, devices, nodes) => {
     const code = document.getElementById("curl-text");
     const value = (name) => sum.querySelector(`[name=${name}]`).value.trim();
-    const body = { project: code.dataset.project, name: value("name"), offers: [offer], devices, nodes, image: value("image") };
+    const [offerId, plan] = offer.split("|");
+    const body = { project: code.dataset.project, name: value("name"), offers: [offerId], devices, nodes, image: value("image") };
+    if (plan !== "on_demand") body.plan = plan;
     if (value("ssh_public_key")) body.ssh_public_keys = [value("ssh_public_key")];
     if (value("max_wait_hours")) body.max_wait_s = Number(value("max_wait_hours")) * 3600;
     if (value("auto_stop_hours")) body.max_duration_s = Number(value("auto_stop_hours")) * 3600;
@@ -97,8 +99,14 @@ if (sum) {
     const withVat = (micros) => (micros * (100n + BigInt(sum.dataset.vatPercent))) / 100n;
     document.getElementById("sum-hour").textContent = won(hourly);
     document.getElementById("sum-hour-vat").textContent = won(withVat(hourly));
-    document.getElementById("sum-month").textContent = won(hourly * 730n);
-    document.getElementById("sum-month-vat").textContent = won(withVat(hourly * 730n));
+    // A price fixed per month is exact; of a price per hour 730 hours are shown.
+    const isFixed = chosen.dataset.month !== undefined;
+    const units = BigInt(Math.ceil(devices / Number(chosen.dataset.unitDevices)));
+    const monthly = isFixed ? BigInt(chosen.dataset.month) * units * BigInt(nodes || 0) : hourly * 730n;
+    document.getElementById("sum-month").textContent = won(monthly);
+    document.getElementById("sum-month-vat").textContent = won(withVat(monthly));
+    document.getElementById("sum-month-fixed").hidden = !isFixed;
+    document.getElementById("sum-month-estimate").hidden = isFixed;
     document.getElementById("sum-devices").textContent = nodes > 1 ? `${devices} × ${nodes}` : String(devices);
     showRequest(chosen.value, devices, nodes);
   };

@@ -1,0 +1,77 @@
+"""What a price would come to, before anything is rented. Pure; estimates, so rounded for showing and never billed."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from billing.rating.invoice import vat_on
+from billing.rating.minimum import find_missing_minimum
+from billing.rating.monthly import HOURS_PER_MONTH
+from billing.rating.prices import AgreedPrice
+from billing.rating.usage import rate_now, rate_usage
+from marketplace.kernel.money import NUMERATOR_PER_WON, SECONDS_PER_HOUR, round_half_up, won_from_numerator
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amount:
+    """Whole won: supply value, VAT and both."""
+
+    supply_won: int
+    vat_won: int
+
+    @property
+    def total_won(self) -> int:
+        """VAT included."""
+        return self.supply_won + self.vat_won
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What renting would cost.
+
+    Attributes:
+        hour: One hour of all devices.
+        month: A calendar month of the fixed price, or 730 hours of the others.
+        is_month_fixed: Whether the month is a price rather than an estimate.
+        hours, estimate: That many hours from now, with the minimum term and charge.
+    """
+
+    hour: Amount
+    month: Amount
+    is_month_fixed: bool
+    hours: int
+    estimate: Amount
+
+
+def preview(*, price: AgreedPrice, devices: int, hours: int, now: datetime) -> Preview:
+    """The price of `devices` for an hour, a month, and `hours` from now.
+
+    Raises:
+        ValueError: The devices are no whole number of the price's units.
+    """
+    units = price.units(devices)
+    is_fixed = price.shape == "monthly"
+    month = price.price_micros * units * SECONDS_PER_HOUR * (1 if is_fixed else HOURS_PER_MONTH)
+    hour = round_half_up(numerator=month, denominator=HOURS_PER_MONTH)
+    end = now + timedelta(hours=hours)
+    used = sum(piece.numerator for piece in rate_usage(prices=[price], devices=devices, started_at=now, ended_at=end))
+    missing = find_missing_minimum(
+        price=price, devices=devices, used_s=hours * SECONDS_PER_HOUR, charged_numerator=used, ended_at=end
+    )
+    return Preview(
+        hour=_amount(hour),
+        month=_amount(month),
+        is_month_fixed=is_fixed,
+        hours=hours,
+        estimate=_amount(used + missing.numerator),
+    )
+
+
+def seconds_covered(*, balance_won: int, price: AgreedPrice, devices: int, now: datetime) -> int:
+    """How long so much money lasts at this price alone, VAT apart; whole seconds."""
+    per_second = rate_now(prices=[price], devices=devices, at=now)
+    return max(0, balance_won) * NUMERATOR_PER_WON // max(1, per_second)
+
+
+def _amount(numerator: int) -> Amount:
+    supply = won_from_numerator(numerator)
+    return Amount(supply_won=supply, vat_won=vat_on(supply))
