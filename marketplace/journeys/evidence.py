@@ -223,7 +223,7 @@ def _describe_usage(row: UsageInterval) -> dict[str, Any]:
     return {
         "rank": row.rank,
         "kind": row.kind,
-        "devices": row.devices,
+        "devices": row.quantity,
         "started_at": at(row.started_at),
         "ended_at": at(row.ended_at),
     }
