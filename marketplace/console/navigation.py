@@ -9,7 +9,10 @@ from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-PAGES: Final[tuple[tuple[Promise, str, str], ...]] = ((_("Overview"), "dashboard", "console:overview"),)
+PAGES: Final[tuple[tuple[Promise, str, str], ...]] = (
+    (_("Overview"), "dashboard", "console:overview"),
+    (_("Queue"), "hourglass_top", "console:queue"),
+)
 """Title, Material symbol, route."""
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -111,3 +112,59 @@ def list_node_tenants() -> list[tuple[UUID, UUID]]:
     with connection.cursor() as cursor:
         cursor.execute(_NODE_TENANTS)
         return [(node_id, tenant_id) for node_id, tenant_id in cursor.fetchall()]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EstimateScore:
+    """How good the first estimates of waits that ended with a start were.
+
+    Attributes:
+        unestimated: Waits of the same time for which there honestly was no estimate.
+        within_p50, within_p90: Starts at or before the probable and the almost certain instant; of `started`.
+        error_p50_s: Median of how far the start was from the probable instant, either way; None without any.
+        late_p90_s: Ninth decile of how late starts were after the almost certain instant.
+    """
+
+    started: int
+    unestimated: int
+    within_p50: int
+    within_p90: int
+    error_p50_s: float | None
+    late_p90_s: float | None
+
+
+_SCORE: Final = """
+SELECT count(*), count(*) FILTER (WHERE e.started_at <= e.p50_at), count(*) FILTER (WHERE e.started_at <= e.p90_at),
+    percentile_cont(0.5) WITHIN GROUP (ORDER BY abs(extract(epoch FROM e.started_at - e.p50_at))::float8),
+    percentile_cont(0.9) WITHIN GROUP (ORDER BY greatest(0, extract(epoch FROM e.started_at - e.p90_at))::float8)
+FROM instances_startestimate e WHERE e.started_at > %(since)s AND e.started_at <= %(now)s
+"""
+_UNESTIMATED: Final = """
+SELECT count(*) FROM instances_transition t
+WHERE t.to_state = 'provisioning' AND t.occurred_at > %(since)s AND t.occurred_at <= %(now)s
+    AND NOT EXISTS (
+        SELECT 1 FROM instances_startestimate e WHERE e.instance_id = t.instance_id AND e.attempt = t.attempt
+    )
+    AND EXISTS (
+        SELECT 1 FROM instances_placementdecision d
+        WHERE d.instance_id = t.instance_id AND d.attempt = t.attempt - 1 AND d.outcome = 'waiting'
+    )
+"""
+
+
+def score_estimates(*, now: datetime, window: timedelta) -> EstimateScore:
+    """Score the first estimate of each wait that ended with a start in the window; two queries."""
+    parameters = {"now": now, "since": now - window}
+    with connection.cursor() as cursor:
+        cursor.execute(_SCORE, parameters)
+        started, within_p50, within_p90, error_p50_s, late_p90_s = cursor.fetchone()
+        cursor.execute(_UNESTIMATED, parameters)
+        (unestimated,) = cursor.fetchone()
+    return EstimateScore(
+        started=started,
+        unestimated=unestimated,
+        within_p50=within_p50,
+        within_p90=within_p90,
+        error_p50_s=error_p50_s,
+        late_p90_s=late_p90_s,
+    )

@@ -68,6 +68,7 @@ class Reason(StrEnum):
     MAX_DURATION_REACHED = "max_duration_reached"
     INSUFFICIENT_CAPACITY = "insufficient_capacity"
     MAX_WAIT_REACHED = "max_wait_reached"
+    EXPIRED_BY_OPERATOR = "expired_by_operator"
     UNSCHEDULABLE = "unschedulable"
     POD_LOST = "pod_lost"
     EVICTED = "evicted"

@@ -36,6 +36,7 @@ REASONS: Final[Mapping[str, Promise]] = {
     Reason.MAX_DURATION_REACHED: _("The maximum duration was reached."),
     Reason.INSUFFICIENT_CAPACITY: _("Nothing was free and the request did not want to wait."),
     Reason.MAX_WAIT_REACHED: _("The maximum waiting time was reached."),
+    Reason.EXPIRED_BY_OPERATOR: _("The operator ended the wait."),
     Reason.UNSCHEDULABLE: _("The allocated node could not take the instance; it was queued again."),
     Reason.POD_LOST: _("The instance's pod disappeared from the cluster; metering ended when it was last seen."),
     Reason.EVICTED: _("The node evicted the instance."),

@@ -189,7 +189,9 @@ def record_forecasts(*, forecasts: Sequence[Forecast], now: datetime) -> None:
     )
 
 
-def give_up_waiting(*, instance_id: UUID, reason: Reason, now: datetime) -> bool:
+def give_up_waiting(
+    *, instance_id: UUID, reason: Reason, now: datetime, actor_name: str = "admitter", detail: str = ""
+) -> bool:
     """End a queued instance whose wait is over (`max_wait_s`, or the operator's expiry); whether it was still queued.
 
     Safe to repeat. Locks the instance's quota rows, then the instance.
@@ -202,7 +204,7 @@ def give_up_waiting(*, instance_id: UUID, reason: Reason, now: datetime) -> bool
     release_quota(holder_id=instance.id, now=now)
     instance.ended_at = now
     _move(
-        instance, to_state=State.ENDED, trigger="admitter", reason=reason, actor_name="admitter", occurred_at=now, now=now,
-        also=("goal", "ended_at"),
+        instance, to_state=State.ENDED, trigger="admitter" if actor_name == "admitter" else "operator", reason=reason,
+        actor_name=actor_name, detail=detail, occurred_at=now, now=now, also=("goal", "ended_at"),
     )  # fmt: skip
     return True

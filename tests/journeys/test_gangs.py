@@ -1,0 +1,76 @@
+"""A gang on a real control plane: bound together, found by its own members, ended by the loss of one."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from devstack.kubernetes.nodes import NodeKind, add_node, remove_node, wait_nodes_ready
+from tests.journeys.conftest import Entry, Market
+from tests.journeys.usage import metered, pods_of, recording, wait_for
+
+SECOND = "h200-home-2"
+
+
+@pytest.fixture
+def two_nodes(market: Market, node_labels: dict[str, str]) -> Iterator[Market]:
+    """The market with a second node of eight H200s in the certified site."""
+    add_node(market.home, kind=NodeKind.H200, name=SECOND, labels=node_labels)
+    wait_nodes_ready(market.home, names=[SECOND])
+    yield market
+    remove_node(market.home, name=SECOND)
+
+
+def test_two_nodes_start_together_are_metered_together_and_leave_nothing_behind(two_nodes: Market) -> None:
+    """Sixteen devices; the meter of both ranks starts with the later one; the loss of one pod ends both."""
+    entry, home = two_nodes.enter(), two_nodes.home
+    with recording(home) as usage_of:
+        instance_id = rent_gang(entry)
+        running = entry.customer.wait_for_state(instance_id, "running", timeout_s=30)
+        pods = sorted(pods_of(home, instance_id), key=lambda pod: pod["metadata"]["labels"]["ondol.kr/rank"])
+        assert [pod["spec"]["nodeName"] for pod in pods] == running["place"]["nodes"]
+        assert set(running["place"]["nodes"]) == {"h200-home", SECOND}
+        namespace = pods[0]["metadata"]["namespace"]
+        service = home.api.list(f"/api/v1/namespaces/{namespace}/services")[0]
+        assert [pod["spec"]["subdomain"] for pod in pods] == [service["metadata"]["name"]] * 2
+        policies = home.api.list(f"/apis/networking.k8s.io/v1/namespaces/{namespace}/networkpolicies")
+        assert sorted(policy["metadata"]["name"] for policy in policies) == [service["metadata"]["name"], "ondol"]
+        time.sleep(2)
+        entry.customer.act(instance_id, "end")
+        entry.customer.wait_for_state(instance_id, "ended", timeout_s=30)
+        assert pods_of(home, instance_id) == []
+        recomputed = wait_for(lambda: found if len(found := usage_of(instance_id)) == 2 else [])
+        told = wait_for(lambda: rows if len(rows := metered(entry.customer, instance_id)) == 2 else [])
+    assert {(start, end) for start, end, _devices in told} == {(told[0][0], told[0][1])}
+    assert abs((told[0][0] - max(usage.started_at for usage in recomputed)).total_seconds()) <= 1
+    assert [devices for _start, _end, devices in told] == [8, 8]
+    wait_for(lambda: not home.api.list(f"/api/v1/namespaces/{namespace}/services"))
+
+
+def test_a_pod_deleted_behind_our_back_takes_the_gang_with_it_and_all_of_it_comes_back(two_nodes: Market) -> None:
+    entry, home = two_nodes.enter(), two_nodes.home
+    instance_id = rent_gang(entry)
+    entry.customer.wait_for_state(instance_id, "running", timeout_s=30)
+    before = {pod["metadata"]["uid"] for pod in pods_of(home, instance_id)}
+    victim = pods_of(home, instance_id)[1]["metadata"]
+    home.api.delete(f"/api/v1/namespaces/{victim['namespace']}/pods/{victim['name']}")
+    wait_for(lambda: entry.customer.get(f"/instances/{instance_id}")["attempt"] == 2, timeout_s=60)
+    entry.customer.wait_for_state(instance_id, "running", timeout_s=60)
+    after = {pod["metadata"]["uid"] for pod in pods_of(home, instance_id)}
+    assert (len(after), before & after) == (2, set())
+    entry.customer.act(instance_id, "end")
+    entry.customer.wait_for_state(instance_id, "ended", timeout_s=30)
+
+
+def rent_gang(entry: Entry) -> str:
+    """Once the watcher has told of the second node."""
+    from marketplace.inventory.models import NodeStock  # noqa: PLC0415 - needs Django
+    from marketplace.kernel.actors import as_actor  # noqa: PLC0415
+    from tests.market import STAFF  # noqa: PLC0415
+
+    def is_known() -> bool:
+        with as_actor(STAFF):
+            return NodeStock.objects.filter(node__name=SECOND, node__is_ready=True, allocatable_devices=8).exists()
+
+    wait_for(is_known)
+    return entry.rent(devices=8, nodes=2)
