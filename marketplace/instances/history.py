@@ -22,6 +22,14 @@ SELECT a.stock_id, a.devices, a.cpu_millis, a.memory_mib, coalesce(i.started_at,
 FROM instances_allocation a JOIN instances_instance i ON i.id = a.instance_id
 WHERE a.released_at IS NULL
 """
+_LIVE_USE = """
+SELECT t.sector, c.code, sum(a.devices)::int, count(DISTINCT a.instance_id)::int
+FROM instances_allocation a
+JOIN tenants_tenant t ON t.id = a.tenant_id
+JOIN inventory_nodestock s ON s.id = a.stock_id
+JOIN inventory_accelerator c ON c.id = s.accelerator_id
+WHERE a.released_at IS NULL GROUP BY 1, 2
+"""
 _LIFETIMES = """
 SELECT extract(epoch FROM a.released_at - a.allocated_at)::float8
 FROM instances_allocation a JOIN instances_instance i ON i.id = a.instance_id
@@ -53,6 +61,13 @@ FROM instances_allocation a JOIN instances_instanceterm t ON t.id = a.term_id
 WHERE (a.released_at IS NULL OR a.released_at > %(since)s) AND a.allocated_at <= %(now)s
 GROUP BY a.tenant_id
 """
+
+
+def read_live_use() -> Mapping[tuple[str, str], tuple[int, int]]:
+    """Devices and instances allocated now, by (sector, accelerator); what is stopping counts until its pods are gone."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LIVE_USE)
+        return {(sector, code): (devices, instances) for sector, code, devices, instances in cursor.fetchall()}
 
 
 def list_live_runs() -> Sequence[tuple[UUID, int, int, int, datetime, int | None, bool]]:

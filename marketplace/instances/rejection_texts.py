@@ -23,6 +23,8 @@ REJECTIONS: Final[Mapping[str, Promise]] = {
     Rejection.NOT_ENOUGH_NODES: _("Not enough nodes with room at once"),
     Rejection.RESERVED: _("Kept for a larger request that waits longer"),
     Rejection.NODE_NOT_ALONE: _("The node is not, or cannot be, this organization's alone"),
+    Rejection.SECTOR_SHARE_EXHAUSTED: _("The sector's share is used up"),
+    Rejection.PLATFORM_SHARE_EXHAUSTED: _("The platform's share is used up"),
     Rejection.WORSE_FIT: _("Would have fitted; another place fitted better"),
 }
 

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from marketplace.instances.states import Reason, State
 from marketplace.scheduling.waiting import StartRefusal
+from marketplace.tenants.models import Sector
 
 STATE_LABELS: Final[Mapping[str, Promise]] = {
     State.QUEUED: _("Queued"),
@@ -116,6 +117,21 @@ WAITS: Final[Mapping[str, WaitText]] = {
         _("Set a shorter maximum duration, or wait until the certificate is renewed."),
         is_blocking=True,
     ),
+    "SectorShareExhausted": WaitText(
+        _(
+            "The share of the sector %(sector)s for %(selector)s is %(limit)s %(meter)s; %(used)s are in use and %(asked)s were"
+            " asked for."
+        ),
+        _("Wait until others of the sector end, allow other accelerators, or ask the operator to raise the share."),
+        is_blocking=False,
+    ),
+    "PlatformShareExhausted": WaitText(
+        _(
+            "The platform gives %(limit)s %(meter)s of %(selector)s at most; %(used)s are in use and %(asked)s were asked for."
+        ),
+        _("Wait until others end, or allow other accelerators."),
+        is_blocking=False,
+    ),
     "InventoryStale": WaitText(
         _(
             "The cluster with free devices has not answered for a while, so that its stock is not sold; nodes that this is true"
@@ -141,7 +157,23 @@ STARTS: Final[Mapping[str, WaitText]] = {
 }
 """Said with the sentences of the refusal itself, as they were."""
 UNKNOWN_NUMBERS: Final[Mapping[str, Any]] = dict.fromkeys(
-    ("requested", "free", "nodes", "fitting_nodes", "about_nodes", "sites", "providers", "schemes"), "–"
+    (
+        "requested",
+        "free",
+        "nodes",
+        "fitting_nodes",
+        "about_nodes",
+        "sites",
+        "providers",
+        "schemes",
+        "sector",
+        "selector",
+        "meter",
+        "limit",
+        "used",
+        "asked",
+    ),
+    "–",
 )
 """Numbers that an older row does not have."""
 
@@ -184,5 +216,14 @@ def _find_wait_text(reason: str, facts: Mapping[str, Any]) -> WaitText | None:
 
 def _fill(text: Promise, facts: Mapping[str, Any]) -> str:
     language = (get_language() or "ko")[:2]
-    words = {name: facts.get(f"{name}_{language}", "") for name in ("message", "remedy")}
-    return str(text) % {**UNKNOWN_NUMBERS, **words, **facts}
+    told = {name: facts.get(f"{name}_{language}", "") for name in ("message", "remedy")}
+    words = {name: _WORDS[name].get(str(facts[name]), facts[name]) for name in _WORDS if name in facts}
+    return str(text) % {**UNKNOWN_NUMBERS, **told, **facts, **words}
+
+
+_WORDS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "sector": dict(Sector.choices),
+    "meter": {"devices": _("devices"), "instances": _("instances")},
+    "selector": {"any": _("all accelerators"), "gpu": "GPU", "npu": "NPU"},
+}
+"""Facts that are codes, as people read them."""

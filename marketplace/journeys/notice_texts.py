@@ -41,6 +41,11 @@ TEXTS: Final[Mapping[str, NoticeText]] = {
         _("The ledger does not add up: %(what)s is %(actual)s, expected %(expected)s."),
         _("Close no month before the cause is found; `manage.py check_ledger` names the first difference."),
     ),
+    "quota.share_over_limit": NoticeText(
+        _("The share of %(sector)s for %(selector)s is %(limit)s %(meter)s, and %(used)s are in use. It only warns."),
+        _("Raise the share, or let it refuse."),
+        route="",
+    ),
     "quota.over_limit": NoticeText(
         _(
             "The quota for %(selector)s is %(limit)s %(meter)s, and %(used)s are in use. It only warns, so nothing was refused."

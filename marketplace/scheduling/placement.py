@@ -37,6 +37,7 @@ class Request:
         nodes: More than one is a gang: all of them in one cluster, or nothing.
         terms: Agreed terms by offer.
         forbidden: For each (site, accelerator) the rules refuse now: the tokens of their refusals.
+        exhausted: For each accelerator of which the sector or the platform has no share left: the numbers.
         max_price_micros: Highest acceptable price per device-hour; None = any agreed one.
         ends_at_s: When it is over at the latest, in seconds of the pass's clock; None = endless, so it never overtakes
             a reservation.
@@ -50,6 +51,7 @@ class Request:
     nodes: int = 1
     terms: Mapping[UUID, Terms]
     forbidden: Mapping[tuple[UUID, str], tuple[str, ...]] = field(default_factory=dict)
+    exhausted: Mapping[str, Mapping[str, int | str]] = field(default_factory=dict)
     max_price_micros: int | None = None
     ends_at_s: float | None = None
     need: Remainder | None = None
@@ -207,7 +209,7 @@ def _place(request: Request, cell: Cell) -> Placement:
 
 
 def refuse_pool(request: Request, pool: Pool) -> tuple[Rejection, dict[str, int | str]] | None:
-    """What speaks against every node of a pool: rules before terms, terms before price."""
+    """What speaks against every node of a pool: rules before terms, terms before price, price before shares."""
     forbidden = request.forbidden.get((pool.site_id, pool.accelerator))
     if forbidden:
         return Rejection.SITE_NOT_PERMITTED, {"rules": ", ".join(forbidden)}
@@ -217,6 +219,10 @@ def refuse_pool(request: Request, pool: Pool) -> tuple[Rejection, dict[str, int 
     price = terms.price_micros_per_device_hour
     if request.max_price_micros is not None and price > request.max_price_micros:
         return Rejection.PRICE_TOO_HIGH, {"price_micros": price, "limit_micros": request.max_price_micros}
+    shortage = request.exhausted.get(pool.accelerator)
+    if shortage is not None:
+        share = Rejection.SECTOR_SHARE_EXHAUSTED if shortage["sector"] else Rejection.PLATFORM_SHARE_EXHAUSTED
+        return share, dict(shortage)
     return None
 
 

@@ -70,7 +70,7 @@ class Looked:
 
 def look(
     *,
-    queue: Sequence[Waiting],
+    queue: Iterable[Waiting],
     view: StockView,
     packing: Packing,
     read_ends: Callable[[], Ends],
@@ -131,6 +131,7 @@ def _kind(waiting: Waiting, *, has_holds: bool, has_dedicated: bool) -> Hashable
                          for offer, t in request.terms.items()))  # fmt: skip
     return (
         request.devices, request.nodes, request.need, terms, tuple(sorted(request.forbidden)), request.max_price_micros,
+        tuple(sorted((code, str(facts["sector"])) for code, facts in request.exhausted.items())),
         (waiting.max_duration_s, waiting.reserved_since_s) if has_holds else None,
         (request.tenant_id, request.needs_dedicated_node) if has_dedicated or request.needs_dedicated_node else None,
     )  # fmt: skip

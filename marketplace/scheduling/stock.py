@@ -32,6 +32,8 @@ class Rejection(StrEnum):
     NOT_ENOUGH_NODES = "not_enough_nodes"
     RESERVED = "reserved_for_larger_request"
     NODE_NOT_ALONE = "node_not_for_this_organization_alone"
+    SECTOR_SHARE_EXHAUSTED = "sector_share_exhausted"
+    PLATFORM_SHARE_EXHAUSTED = "platform_share_exhausted"
     WORSE_FIT = "worse_fit"
 
 

@@ -25,6 +25,8 @@ class WaitReason(StrEnum):
     INVENTORY_STALE = "InventoryStale"
     SITE_UNDER_MAINTENANCE = "SiteUnderMaintenance"
     PRICE_ABOVE_LIMIT = "PriceAboveLimit"
+    SECTOR_SHARE_EXHAUSTED = "SectorShareExhausted"
+    PLATFORM_SHARE_EXHAUSTED = "PlatformShareExhausted"
 
 
 class StartRefusal(StrEnum):
@@ -64,7 +66,10 @@ _REASON_OF: Final = {
     Rejection.NODE_CORDONED: WaitReason.SITE_UNDER_MAINTENANCE,
     Rejection.RESERVED: WaitReason.RESERVED_FOR_LARGER_REQUEST,
     Rejection.REQUEST_TOO_LARGE: WaitReason.REQUEST_TOO_LARGE,
+    Rejection.SECTOR_SHARE_EXHAUSTED: WaitReason.SECTOR_SHARE_EXHAUSTED,
+    Rejection.PLATFORM_SHARE_EXHAUSTED: WaitReason.PLATFORM_SHARE_EXHAUSTED,
 }
+SHARE_REASONS: Final = frozenset({WaitReason.SECTOR_SHARE_EXHAUSTED, WaitReason.PLATFORM_SHARE_EXHAUSTED})
 ASSESSMENT_RULES: Final = frozenset({Rule.CUSTOMER_ASSESSMENT_MISSING, Rule.CUSTOMER_ASSESSMENT_OVERDUE})
 _RULES_OF: Final[Mapping[WaitReason, frozenset[str]]] = {
     WaitReason.CERTIFICATION_EXPIRES_TOO_SOON: frozenset({Rule.CERTIFICATE_EXPIRES_TOO_SOON}),
@@ -74,6 +79,8 @@ _RULES_OF: Final[Mapping[WaitReason, frozenset[str]]] = {
 _TELLING_ORDER: Final = (
     WaitReason.RESERVED_FOR_LARGER_REQUEST,
     WaitReason.WAITING_FOR_CAPACITY,
+    WaitReason.SECTOR_SHARE_EXHAUSTED,
+    WaitReason.PLATFORM_SHARE_EXHAUSTED,
     WaitReason.INVENTORY_STALE,
     WaitReason.SITE_UNDER_MAINTENANCE,
     WaitReason.PRICE_ABOVE_LIMIT,
@@ -108,7 +115,8 @@ def read_wait_facts(*, reason: WaitReason, rejected: Sequence[Rejected], devices
 
     `requested` devices on each of `nodes`; `free`, the most that one permitted node has (its capacity where the request is too
     large); `fitting_nodes`, how many nodes of one pool have room; `short_of`, "resources" where devices are free without the
-    processors or memory that belong to them; `about_nodes` and `sites`, whom the reason is about.
+    processors or memory that belong to them; `about_nodes` and `sites`, whom the reason is about. A share also says whose it is
+    (`sector`, empty for the platform), what it counts (`selector`, `meter`), its `limit`, what is `used` and what was `asked`.
     """
     about = [item for item in rejected if item.rejection is not Rejection.NO_TERMS and _reason_of(item) is reason]
     counted = about if reason is WaitReason.REQUEST_TOO_LARGE else [i for i in rejected if i.rejection in _SHORT]
@@ -123,4 +131,5 @@ def read_wait_facts(*, reason: WaitReason, rejected: Sequence[Rejected], devices
         "short_of": "resources" if lacks_others else "devices",
         "about_nodes": sum(item.node_count for item in about),
         "sites": len({item.site for item in about}),
+        **(about[0].facts if about and reason in SHARE_REASONS else {}),
     }

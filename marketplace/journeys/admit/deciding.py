@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from marketplace.journeys.admit.reading import Considered, Queue
+from marketplace.journeys.admit.shares import count, restrict
 from marketplace.scheduling.fair_share import fair_order
 from marketplace.scheduling.queue import Looked, ends_by_stock, look
 
@@ -26,11 +27,17 @@ def decide(queue: Queue, *, now: datetime) -> Sequence[Decided]:
     """In the order in which they were looked at; the queue's view then shows what is left."""
     ordered = fair_order(waiting=[item.waiting for item in queue.considered], used=queue.used)
     looked = look(
-        queue=ordered,
+        queue=restrict(queue, ordered),
         view=queue.view,
         packing=queue.packing,
         read_ends=lambda: ends_by_stock(queue.running(quantile=EXPECTED)),
         now_s=now.timestamp(),
         is_explained=True,
     )
-    return [Decided(considered=queue.by_id[item.waiting.request.instance_id], looked=item) for item in looked]
+    decided = []
+    for item in looked:
+        considered = queue.by_id[item.waiting.request.instance_id]
+        # Before the next one is looked at.
+        count(queue.shares, considered, item.placements)
+        decided.append(Decided(considered=considered, looked=item))
+    return decided

@@ -21,6 +21,7 @@ from marketplace.instances.models import Instance, InstanceTerm
 from marketplace.instances.states import Goal, State
 from marketplace.inventory.models import Offer
 from marketplace.inventory.queries import read_assessments
+from marketplace.journeys.admit.shares import read_shares
 from marketplace.journeys.market_view import MarketFacts, judge_offers, read_market_facts, read_stock
 from marketplace.kernel.actors import system_actor
 from marketplace.scheduling.dedication import Dedication
@@ -29,6 +30,7 @@ from marketplace.scheduling.fair_share import ENTRY_S, Waiting
 from marketplace.scheduling.packing import Capacity, DemandPacking, Shape
 from marketplace.scheduling.placement import Request, Terms
 from marketplace.scheduling.queue import Running
+from marketplace.scheduling.shares import ShareBook
 from marketplace.scheduling.stock import Remainder, StockView
 from marketplace.sovereignty.queries import list_requirements_in_force
 from marketplace.sovereignty.rules import (
@@ -63,6 +65,7 @@ class Queue:
     """What one pass looks at.
 
     Attributes:
+        shares: What sectors and the platform have left; kept true while the queue is decided on.
         used: Decayed use by tenant, in weighted device-seconds.
         runs: What holds devices now: (stock, need, seconds it ran, seconds until its proven end or None).
     """
@@ -74,6 +77,7 @@ class Queue:
     runs: Sequence["LiveRun"]
     lifetimes: Lifetimes
     facts: MarketFacts
+    shares: ShareBook
     now_s: float
     by_id: Mapping[UUID, Considered] = field(default_factory=dict)
 
@@ -128,6 +132,7 @@ def read_queue(*, now: datetime) -> Queue | None:
         runs=[_live(run, now=now) for run in list_live_runs()],
         lifetimes=Lifetimes(durations_s=list_recent_lifetimes(now=now)),
         facts=facts,
+        shares=read_shares(now=now),
         now_s=now.timestamp(),
         by_id={item.instance.id: item for item in considered},
     )

@@ -18,6 +18,7 @@ from marketplace.instances.operations import (
 from marketplace.inventory.stock import Taking, lock_nodes, take_devices
 from marketplace.journeys.admit.deciding import Decided
 from marketplace.journeys.admit.describing import describe, wait_facts
+from marketplace.journeys.admit.shares import count, has_room, lock_shares, tell_soft_limits
 from marketplace.journeys.market_view import MarketFacts
 from marketplace.kernel.hints import hint
 from marketplace.sovereignty.operations import keep_facts
@@ -29,8 +30,9 @@ def place(batch: Sequence[Decided], *, facts: MarketFacts, now: datetime) -> int
 
     One that somebody stopped meanwhile, or whose devices are gone, is left as it is; the next pass sees it anew.
 
-    Requires an open staff transaction. Locks nodes, then instances, each by id.
+    Requires an open staff transaction. Locks shares, then nodes, then instances, each by id.
     """
+    batch = _within_shares(batch, now=now)
     lock_nodes(stock_ids=[place.stock_id for item in batch for place in item.looked.placements])
     locked = lock_queued_instances(instance_ids=[item.considered.instance.id for item in batch])
     wanted = [item for item in batch if item.considered.instance.id in locked]
@@ -62,6 +64,22 @@ def place(batch: Sequence[Decided], *, facts: MarketFacts, now: datetime) -> int
         now=now,
     )
     return len(promised)
+
+
+def _within_shares(batch: Sequence[Decided], *, now: datetime) -> Sequence[Decided]:
+    """Those of the batch that the shares still allow, as they stand in this transaction; the others are looked at again."""
+    book = lock_shares(now=now)
+    if not book.has_limits:
+        return batch
+    allowed = []
+    for item in batch:
+        if has_room(book, item.considered, item.looked.placements):
+            count(book, item.considered, item.looked.placements)
+            allowed.append(item)
+        else:
+            hint("instance.queued", item.considered.instance.id)
+    tell_soft_limits(book, now=now)
+    return allowed
 
 
 def record_waits(batch: Sequence[Decided], *, facts: MarketFacts, now: datetime) -> None:

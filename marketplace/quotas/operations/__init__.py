@@ -14,6 +14,7 @@ from marketplace.quotas.operations.limits import (
 )
 from marketplace.quotas.operations.locking import apply_due_periods, apply_periods, lock_tenants
 from marketplace.quotas.operations.path import LineKey, key_of
+from marketplace.quotas.operations.shares import ShareEdit, revoke_share, set_share
 from marketplace.quotas.operations.taking import (
     QuotaExceeded,
     lock_applicable_quotas,
@@ -32,6 +33,7 @@ __all__ = [
     "QuotaExceeded",
     "QuotaInvalid",
     "QuotaPeriodInvalid",
+    "ShareEdit",
     "apply_due_periods",
     "apply_edit",
     "apply_periods",
@@ -41,6 +43,8 @@ __all__ = [
     "lock_tenants",
     "release_quota",
     "revoke_period",
+    "revoke_share",
     "set_quota",
+    "set_share",
     "take_quota",
 ]

@@ -26,7 +26,7 @@ from marketplace.quotas.models import (
 from marketplace.quotas.operations.locking import lock_tenants, read_periods
 from marketplace.quotas.operations.path import LineKey, line_of, read_path
 from marketplace.quotas.operations.taking import amount_of, is_counted
-from marketplace.quotas.tree import Line, Period, find_conflict, find_overlap, limit_at
+from marketplace.quotas.tree import Conflict, Line, Period, find_conflict, find_overlap, limit_at
 from marketplace.tenants.models import Membership, Project, Tenant
 
 LIMIT_MAX: Final = 2_147_483_647
@@ -267,25 +267,27 @@ def check_edit(
             )
     conflict = find_conflict(edited=line_of(edit.line, base=base, periods=after, kinds=kinds), others=path)
     if conflict is not None:
-        raise _above_parent(conflict.upper, conflict.lower, upper=conflict.upper_limit, lower=conflict.lower_limit)
+        raise above_parent(conflict)
     in_force, _next = limit_at(base=base, periods=after, now=now)
     enforcement = edit.enforcement or (quota.enforcement if quota else Enforcement.HARD)
     is_below = quota is not None and in_force < quota.used and in_force < quota.limit
     if quota is not None and is_below and enforcement == Enforcement.HARD and edit.below_use is BelowUse.REFUSE:
-        raise _below_use(limit=in_force, used=quota.used)
+        raise below_use(limit=in_force, used=quota.used)
     return after
 
 
-def _above_parent(upper_line: Line, lower_line: Line, *, upper: int, lower: int) -> QuotaAboveParent:
+def above_parent(conflict: Conflict) -> QuotaAboveParent:
+    """The refusal of a limit above the one that stands above it."""
     reason = _("The limit of %(lower_level)s would be %(lower)s, above the %(upper)s of %(upper_level)s.")
     facts = {
-        "lower_level": LEVEL_NAMES[lower_line.level], "upper_level": LEVEL_NAMES[upper_line.level],
-        "lower": lower, "upper": upper,
+        "lower_level": LEVEL_NAMES[conflict.lower.level], "upper_level": LEVEL_NAMES[conflict.upper.level],
+        "lower": conflict.lower_limit, "upper": conflict.upper_limit,
     }  # fmt: skip
     return QuotaAboveParent(reason=reason % facts, pointer="/limit", facts=facts)
 
 
-def _below_use(*, limit: int, used: int) -> QuotaBelowUse:
+def below_use(*, limit: int, used: int) -> QuotaBelowUse:
+    """The refusal of a limit below what is in use."""
     reason = _("The limit would be %(limit)s, below the %(used)s in use.") % {"limit": limit, "used": used}
     return QuotaBelowUse(reason=reason, pointer="/limit", facts={"limit": limit, "used": used})
 
@@ -310,7 +312,7 @@ def _create(*, actor: Actor, edit: QuotaEdit, reason: str, now: datetime) -> Quo
     ]  # fmt: skip
     quota.used = sum(hold.amount for hold in holds)
     if quota.used > quota.limit and quota.enforcement == Enforcement.HARD and edit.below_use is BelowUse.REFUSE:
-        raise _below_use(limit=quota.limit, used=quota.used)
+        raise below_use(limit=quota.limit, used=quota.used)
     quota.save(force_insert=True)
     QuotaHold.objects.bulk_create(holds)
     _record(

@@ -19,6 +19,8 @@ LOCK_CLASS: Final = 0x51554F54
 """First half of the advisory locks' key; the kernel's idempotency keys use the one-number form, which never meets it."""
 LOCKS_MAX: Final = 1024
 """Tenants share so many locks, so that an edit of ten thousand tenants fits in PostgreSQL's lock table. Sharing costs a wait."""
+SHARES_SLOT: Final = LOCKS_MAX
+"""One more lock: edits of tenants hold it shared, edits of the shares above them alone."""
 DUE_PER_PASS_MAX: Final = 500
 
 
@@ -31,8 +33,15 @@ def share_tenant(*, tenant_id: UUID) -> None:
 def lock_tenants(*, tenant_ids: Iterable[UUID]) -> None:
     """Wait for every taking of these tenants and keep new ones out until the open transaction ends; in one order."""
     with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s::int, %s::int)", [LOCK_CLASS, SHARES_SLOT])
         for slot in sorted({_slot(tenant_id) for tenant_id in tenant_ids}):
             cursor.execute("SELECT pg_advisory_xact_lock(%s::int, %s::int)", [LOCK_CLASS, slot])
+
+
+def lock_shares_alone() -> None:
+    """Keep every edit of shares and of tenants' limits out until the open transaction ends; taking goes on."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s::int, %s::int)", [LOCK_CLASS, SHARES_SLOT])
 
 
 def _slot(tenant_id: UUID) -> int:
