@@ -4,8 +4,12 @@ from uuid import UUID
 
 import structlog
 from celery import shared_task
+from django.conf import settings
 
 from billing import ledger, metering
+from billing.metering.outages import apply_outage as apply_outage_to_usage
+from billing.metering.outages import list_unapplied
+from marketplace.inventory.outages import record_silences
 from marketplace.kernel import clock
 from marketplace.kernel.actors import as_actor, system_actor
 
@@ -22,11 +26,26 @@ def meter_instance(instance_id: str) -> None:
         metering.meter_instance(instance_id=UUID(instance_id), now=clock.now())
 
 
+@shared_task(name="billing.apply_outage")
+def apply_outage(outage_id: str) -> None:
+    """Meter every instance that an outage concerns. May be delivered any number of times."""
+    apply_outage_to_usage(actor=METER, outage_id=UUID(outage_id), now=clock.now())
+
+
 @shared_task(name="billing.meter_due")
 def meter_due() -> int:
-    """Meter every instance whose usage lags behind its transitions; how many. Finds what a lost hint would have."""
+    """Meter every instance whose usage lags behind what is known; how many. Finds what a lost hint would have.
+
+    Also notices clusters that have become silent.
+    """
+    now = clock.now()
     with as_actor(METER):
-        due = metering.list_unmetered()
+        record_silences(now=now, silence=settings.CLUSTER_SILENCE)
+        outages = list_unapplied()
+    for outage_id in outages:
+        apply_outage_to_usage(actor=METER, outage_id=outage_id, now=now)
+    with as_actor(METER):
+        due = [*metering.list_unmetered(), *metering.list_expired_unknown(now=now)]
     for instance_id in due:
         with as_actor(METER):
             metering.meter_instance(instance_id=instance_id, now=clock.now())

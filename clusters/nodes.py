@@ -51,6 +51,7 @@ class NodeReading:
     is_ready: bool
     is_schedulable: bool
     not_ready_since: datetime | None
+    ready_since: datetime | None
     labels: Mapping[str, str]
     taint_keys: tuple[str, ...]
     versions: Mapping[str, str]
@@ -114,6 +115,7 @@ def _read(node: Json, catalogue: Iterable[CatalogueRow]) -> NodeReading:
         is_ready=is_ready,
         is_schedulable=not spec.get("unschedulable", False) and not blocking,
         not_ready_since=None if is_ready else instant(ready.get("lastTransitionTime")),
+        ready_since=instant(ready.get("lastTransitionTime")) if is_ready else None,
         labels={key: value for key, value in labels.items() if key.startswith(KEPT_LABEL_PREFIXES)},
         taint_keys=tuple(sorted({taint["key"] for taint in taints})),
         versions=_versions(rows, labels),

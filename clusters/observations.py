@@ -15,6 +15,7 @@ from marketplace.kernel import clock
 
 Json = dict[str, Any]
 
+START_FAILURES: Final = frozenset({"StartError", "ContainerCannotRun"})
 PHASE_ORDER: Final = ("", "Pending", "Running", "Succeeded", "Failed")
 """From least to furthest: `Unknown` says nothing and is not in the order."""
 IMAGE_REASONS: Final = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
@@ -36,6 +37,7 @@ class PodFacts:
     Attributes:
         phase: The furthest phase seen.
         started_at: The main container's first `startedAt`.
+        last_started_at: Its newest one; another than the first after a restart within the pod.
         finished_at: Its `finishedAt` once the pod is terminal.
         deletion_asked_at: `deletionTimestamp` minus the grace period: when somebody asked.
         last_seen_at: Our newest sighting of it alive.
@@ -49,6 +51,7 @@ class PodFacts:
     phase: str = ""
     created_at: datetime | None = None
     started_at: datetime | None = None
+    last_started_at: datetime | None = None
     first_running_seen_at: datetime | None = None
     finished_at: datetime | None = None
     deletion_asked_at: datetime | None = None
@@ -85,6 +88,7 @@ def merge(left: PodFacts, right: PodFacts) -> PodFacts:
         phase=max(left.phase, right.phase, key=PHASE_ORDER.index),
         created_at=_earliest(left.created_at, right.created_at),
         started_at=_earliest(left.started_at, right.started_at),
+        last_started_at=_latest(left.last_started_at, right.last_started_at),
         first_running_seen_at=_earliest(left.first_running_seen_at, right.first_running_seen_at),
         finished_at=_earliest(left.finished_at, right.finished_at),
         deletion_asked_at=_earliest(left.deletion_asked_at, right.deletion_asked_at),
@@ -129,15 +133,10 @@ def _read(sighting: Sighting) -> PodFacts:
     phase = status.get("phase", "")
     main = _main_status(status)
     state = main.get("state", {})
-    running = state.get("running") or {}
     terminated = state.get("terminated") or {}
     is_terminal = phase in ("Succeeded", "Failed")
     # A container that restarts within the pod keeps its first start: restarts are metered.
-    started = instant(
-        running.get("startedAt") or terminated.get("startedAt") or _last_terminated(main).get("startedAt")
-    )
-    if _last_terminated(main).get("startedAt"):
-        started = _earliest(started, instant(_last_terminated(main)["startedAt"]))
+    starts = _starts(main)
     unschedulable, since = _unschedulable(status)
     return PodFacts(
         uid=metadata["uid"],
@@ -146,8 +145,9 @@ def _read(sighting: Sighting) -> PodFacts:
         is_bound=bool(pod.get("spec", {}).get("nodeName")),
         phase=phase if phase in PHASE_ORDER else "",
         created_at=instant(metadata.get("creationTimestamp")),
-        started_at=started,
-        first_running_seen_at=at if started is not None else None,
+        started_at=min(starts, default=None),
+        last_started_at=max(starts, default=None),
+        first_running_seen_at=at if starts else None,
         finished_at=(instant(terminated.get("finishedAt")) or at) if is_terminal else None,
         deletion_asked_at=_deletion_asked_at(metadata),
         last_seen_at=None if sighting.is_deletion else at,
@@ -162,6 +162,31 @@ def _read(sighting: Sighting) -> PodFacts:
 def _main_status(status: Json) -> Json:
     statuses = status.get("containerStatuses") or []
     return next((item for item in statuses if item.get("name") == MAIN_CONTAINER), {})
+
+
+def _starts(main: Json) -> list[datetime]:
+    """When the main container ran, as far as its status still says: now, or before it ended or restarted.
+
+    A container that could not be started was never running; its status has the year 1970 as start.
+    """
+    state = main.get("state") or {}
+    known = (state.get("running") or {}, state.get("terminated") or {}, _last_terminated(main))
+    found = [instant(item.get("startedAt")) for item in known if item.get("reason") not in START_FAILURES]
+    return [start for start in found if start is not None]
+
+
+def read_running_since(*, pod: Json, known: PodFacts) -> tuple[bool, datetime | None]:
+    """Whether a pod that is seen again after a silence is the run that was known, and since when it runs anew.
+
+    `(True, None)`: same UID and `startedAt`, nothing was interrupted. `(True, instant)`: same UID, but the container was started
+    again at that instant and what lay between is not seen. `(False, None)`: not the run that was known.
+    """
+    if pod["metadata"]["uid"] != known.uid or known.last_started_at is None:
+        return False, None
+    starts = _starts(_main_status(pod.get("status", {})))
+    if known.last_started_at in starts:
+        return True, None
+    return (True, min(starts)) if starts else (False, None)
 
 
 def _last_terminated(main: Json) -> Json:
@@ -204,11 +229,20 @@ def usage_start(*, facts: PodFacts, observed_at: datetime) -> datetime | None:
     return clock.floor_to_second(max(lowest, min(facts.started_at, observed_at)))
 
 
-def usage_end(*, facts: PodFacts, observed_at: datetime, stop_accepted_at: datetime | None = None) -> datetime:
-    """Where the meter ends, as used: the earliest of everything that ended the run; the last sighting when it just vanished."""
-    vanished = facts.last_seen_at if facts.gone_at is not None and facts.deletion_asked_at is None else None
-    ends = (stop_accepted_at, facts.finished_at, facts.deletion_asked_at, facts.gone_at, vanished)
+def usage_end(
+    *,
+    facts: PodFacts,
+    observed_at: datetime,
+    stop_accepted_at: datetime | None = None,
+    last_sighted_at: datetime | None = None,
+) -> datetime:
+    """Where the meter ends, as used: the earliest of everything that ended the run; the last sighting when it just vanished.
+
+    Args:
+        last_sighted_at: When the pod was last seen, also without having changed; facts know its changes alone.
+    """
+    ends = (stop_accepted_at, facts.finished_at, facts.deletion_asked_at, facts.gone_at)
     known = [end for end in ends if end is not None]
-    end = min(known) if known else (facts.last_seen_at or observed_at)
+    end = min(known) if known else (_latest(facts.last_seen_at, last_sighted_at) or observed_at)
     lowest = facts.created_at or end
     return clock.floor_to_second(max(lowest, min(end, observed_at)))

@@ -319,7 +319,9 @@ def _report(claimed: Claimed, step: Step, facts: PodFacts | None, *, now: dateti
                 )
         return
     reason, detail = _ending(step, facts)
-    end = usage_end(facts=facts, observed_at=now) if facts is not None else clock.floor_to_second(now)
+    end = clock.floor_to_second(now)
+    if facts is not None:
+        end = usage_end(facts=facts, observed_at=now, last_sighted_at=workload.last_sighted_at)
     if reason is Reason.COMPLETED and claimed.spec.nodes > 1:
         with as_actor(ACTOR):
             record_rank_ended(
@@ -340,7 +342,7 @@ def _report(claimed: Claimed, step: Step, facts: PodFacts | None, *, now: dateti
             attempt=attempt,
             reason=reason,
             occurred_at=end,
-            reported_at=facts.finished_at or facts.deletion_asked_at if facts else None,
+            reported_at=(facts.finished_at or facts.deletion_asked_at or facts.gone_at) if facts else None,
             detail=detail,
             now=now,
         )

@@ -1,7 +1,8 @@
 """Watching one cluster: pods become sightings, nodes become stock, answers keep the cluster fresh.
 
-Two threads per cluster, each list → watch → list. What is written is either append-only and keyed by version (sightings) or a full
-statement of what a node has now (stock), so that two watchers at once, repeated lists and lost connections do no harm.
+Three threads per cluster, each list → watch → list: pods, nodes, and now and then the nodes' leases to compare clocks. What is
+written is either append-only and keyed by version (sightings), or a full statement of what a node has now (stock), or opened once
+(outages), so that two watchers at once, repeated lists and lost connections do no harm.
 """
 
 import random
@@ -17,20 +18,28 @@ from django.db import DatabaseError, connection
 
 from clusters.connections import client_for, open_endpoint
 from clusters.desired import LABEL_INSTALLATION, LABEL_INSTANCE
+from clusters.evidence import (
+    ACTOR,
+    follow_leases,
+    read_last_renewal,
+    record_contact,
+    record_health,
+    record_lost,
+    record_pods_again,
+)
 from clusters.kube.client import KubeClient
 from clusters.kube.errors import KubeError, KubeGarbage, WatchExpired
 from clusters.models import ClusterConnection, Workload
 from clusters.nodes import CatalogueRow, NodeReading, foreign_requests, is_foreign, pod_requests, read_node
 from clusters.sightings import record_sightings, sight
 from marketplace.inventory.models import Accelerator, Cluster
-from marketplace.inventory.stock import ObservedNode, record_node, record_nodes_gone, record_seen
+from marketplace.inventory.stock import ObservedNode, record_node, record_nodes_gone
 from marketplace.kernel import clock, ids
-from marketplace.kernel.actors import as_actor, system_actor
+from marketplace.kernel.actors import as_actor
 from marketplace.kernel.hints import hint
 
 log = structlog.get_logger(__name__)
 
-ACTOR: Final = system_actor("watcher")
 PODS: Final = "/api/v1/pods"
 NODES: Final = "/api/v1/nodes"
 WATCH_S: Final = 10
@@ -59,7 +68,11 @@ class ClusterWatcher:
         self._nodes: dict[str, Json] = {}
         self._threads = [
             threading.Thread(target=self._repeat, args=(follow,), name=f"watch-{name}-{cluster_id}", daemon=True)
-            for name, follow in (("pods", self._follow_pods), ("nodes", self._follow_nodes))
+            for name, follow in (
+                ("pods", self._follow_pods),
+                ("nodes", self._follow_nodes),
+                ("leases", self._follow_leases),
+            )
         ]
 
     def start(self) -> None:
@@ -110,6 +123,10 @@ class ClusterWatcher:
         ours = [(instance_id, pod) for pod in pods if (instance_id := _instance_of(pod)) is not None]
         names = {(pod["metadata"]["namespace"], pod["metadata"]["name"]) for _instance_id, pod in ours}
         with as_actor(ACTOR):
+            record_contact(cluster_id=self.cluster_id, version="", now=at)
+            record_pods_again(
+                cluster_id=self.cluster_id, pods={pod["metadata"]["uid"]: pod for _id, pod in ours}, at=at
+            )
             record_sightings(
                 cluster_id=self.cluster_id,
                 sightings=[(instance_id, sight(pod=pod, at=at)) for instance_id, pod in ours],
@@ -169,7 +186,7 @@ class ClusterWatcher:
         with as_actor(ACTOR):
             if self._may_write():
                 record_nodes_gone(cluster_id=self.cluster_id, present=names, now=at)
-                record_seen(cluster_id=self.cluster_id, version=version_text, now=at)
+                record_contact(cluster_id=self.cluster_id, version=version_text, now=at)
         version = listing.resource_version
         for _round in range(RELIST_EVERY):
             if self._stopping.is_set():
@@ -179,7 +196,7 @@ class ClusterWatcher:
                 if kind != "BOOKMARK":
                     self._take_node(kind, node, at=clock.now())
             with as_actor(ACTOR):
-                record_seen(cluster_id=self.cluster_id, version=version_text, now=clock.now())
+                record_contact(cluster_id=self.cluster_id, version=version_text, now=clock.now())
 
     def _take_node(self, kind: str, node: Json, *, at: datetime) -> None:
         name = node["metadata"]["name"]
@@ -191,15 +208,26 @@ class ClusterWatcher:
                 self._nodes[name] = node
             present = list(self._nodes)
         if kind == "DELETED":
+            renewal = read_last_renewal(client=self._client(), node=name)
             with as_actor(ACTOR):
                 record_nodes_gone(cluster_id=self.cluster_id, present=present, now=at)
+                record_lost(cluster_id=self.cluster_id, node=node, last_renewal=renewal, now=at)
         elif before is None or _matters(before) != _matters(node):
             self._record_nodes([name], at=at)
+
+    def _follow_leases(self, client: KubeClient) -> None:
+        follow_leases(cluster_id=self.cluster_id, client=client, stopping=self._stopping)
+
+    def _read_renewals(self, nodes: list[Json]) -> dict[str, datetime | None]:
+        """The last lease renewal of each node that is not ready."""
+        troubled = [node["metadata"]["name"] for node in nodes if _matters(node)[0] != "True"]
+        return {name: read_last_renewal(client=self._client(), node=name) for name in troubled}
 
     def _record_nodes(self, names: list[str], *, at: datetime) -> None:
         with self._lock:
             nodes = [self._nodes[name] for name in names if name in self._nodes]
             foreign = foreign_requests(pods=self._foreign.values(), installation_id=str(settings.INSTALLATION_ID))
+        renewals = self._read_renewals(nodes)
         with as_actor(ACTOR):
             if not nodes or not self._may_write():
                 return
@@ -213,6 +241,8 @@ class ClusterWatcher:
                 record_node(
                     cluster_id=self.cluster_id, observed=observe(reading, foreign.get(reading.name, {})), now=at
                 )
+                renewal = renewals.get(reading.name)
+                record_health(cluster_id=self.cluster_id, reading=reading, last_renewal=renewal, now=at)
 
 
 def observe(reading: NodeReading, foreign: Mapping[str, int]) -> ObservedNode:

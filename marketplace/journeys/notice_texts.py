@@ -46,6 +46,26 @@ TEXTS: Final[Mapping[str, NoticeText]] = {
         _("Raise the share, or let it refuse."),
         route="",
     ),
+    "usage.unknown": NoticeText(
+        _(
+            "Cluster %(cluster)s is silent since %(since)s: whether %(instances)s instances run is unknown and not charged."
+        ),
+        _(
+            "Bring the cluster back, or record the provider's statement; what is unknown on the 5th of the next month is excused."
+        ),
+    ),
+    "usage.unknown_for_tenant": NoticeText(
+        _(
+            "A cluster does not answer since %(since)s. Usage from then on is unknown and not charged until there is evidence."
+        ),
+        _("Nothing needs to be done. The usage page shows the time as unknown."),
+    ),
+    "node.clock_skew": NoticeText(
+        _(
+            "The clock of node %(node)s of cluster %(cluster)s is off by %(milliseconds)s ms; usage there carries the mark."
+        ),
+        _("Have the provider set up time synchronization on the node."),
+    ),
     "quota.over_limit": NoticeText(
         _(
             "The quota for %(selector)s is %(limit)s %(meter)s, and %(used)s are in use. It only warns, so nothing was refused."

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from clusters.desired import WorkloadSpec, build_gang, build_namespaced, build_pod
 from clusters.kube.errors import KubeGarbage
 from clusters.nodes import CatalogueRow, foreign_requests, parse_count, parse_quantity_millis, pod_requests, read_node
-from clusters.observations import PodFacts, Sighting, fold, usage_end, usage_start
+from clusters.observations import PodFacts, Sighting, fold, read_running_since, usage_end, usage_start
 from clusters.plan import Observed, Step, Wanted, plan
 
 pytestmark = pytest.mark.unit
@@ -149,6 +149,45 @@ HISTORY = (
 )
 
 
+def test_a_pod_that_did_not_change_is_last_seen_when_it_was_last_looked_at() -> None:
+    """Facts know changes alone; the reconciler saw it unchanged at 80 s."""
+    facts = fold(HISTORY[:3])["u"]
+    end = usage_end(facts=facts, observed_at=NOW + timedelta(seconds=100), last_sighted_at=NOW + timedelta(seconds=80))
+    assert end == NOW + timedelta(seconds=80)
+
+
+def test_a_container_that_could_not_be_started_never_ran() -> None:
+    """Its status says that it started in 1970; nothing is metered."""
+    broken = pod("Failed", started=None)
+    broken["status"]["containerStatuses"] = [
+        {
+            "name": "main",
+            "state": {"terminated": {"reason": "StartError", "startedAt": "1970-01-01T00:00:00Z", "exitCode": 128}},
+        }
+    ]
+    assert usage_start(facts=fold([seen(broken, 3)])["u"], observed_at=NOW + timedelta(seconds=3)) is None
+
+
+def test_a_pod_that_is_seen_again_is_the_same_run_by_uid_and_start() -> None:
+    """Unbroken; restarted once, with the former start still told; restarted more often; another pod."""
+    known = fold(HISTORY[:3])["u"]
+    same = pod("Running", started=5)
+    once = pod("Running", started=200)
+    once["status"]["containerStatuses"][0]["lastState"] = {
+        "terminated": same["status"]["containerStatuses"][0]["state"]["running"]
+    }
+    often = pod("Running", started=200)
+    other = pod("Running", started=5)
+    other["metadata"]["uid"] = "another"
+    again = NOW + timedelta(seconds=200)
+    assert [read_running_since(pod=item, known=known) for item in (same, once, often, other)] == [
+        (True, None),
+        (True, None),
+        (True, again),
+        (False, None),
+    ]
+
+
 def test_the_order_repetition_and_loss_of_sightings_do_not_matter() -> None:
     """All 120 orders, with everything twice, give the same facts."""
     expected = fold(HISTORY)["u"]
@@ -167,7 +206,9 @@ def test_the_order_repetition_and_loss_of_sightings_do_not_matter() -> None:
         # The container ended by itself at 50 s.
         ((HISTORY[1], seen(pod("Succeeded", started=5, finished=50, version="3"), 52)), 5, 50),
         # It vanished without a trace: the last sighting, at 40 s, is the end.
-        ((*HISTORY[:3], seen(pod("Running", started=5, version="3"), 90, is_deletion=True)), 5, 40),
+        (HISTORY[:3], 5, 40),
+        # Its deletion was observed at 90 s, without a time of its own.
+        ((*HISTORY[:3], seen(pod("Running", started=5, version="3"), 90, is_deletion=True)), 5, 90),
         # A start before the pod's creation is clamped to it, one in the future to our observation.
         ((seen(pod(started=-30), 3), seen(pod(deletion=20, started=-30, version="2"), 21, is_deletion=True)), 0, 20),
         ((seen(pod(started=300), 3), seen(pod(deletion=20, started=300, version="2"), 21, is_deletion=True)), 3, 20),

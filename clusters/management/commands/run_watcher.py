@@ -14,7 +14,8 @@ import structlog
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connection
 
-from clusters.watch import ACTOR, ClusterWatcher, list_watched_clusters
+from clusters.evidence import ACTOR
+from clusters.watch import ClusterWatcher, list_watched_clusters
 from marketplace.kernel import clock
 from marketplace.kernel.actors import as_actor
 from marketplace.kernel.leases import holds_lease, release_lease, take_lease

@@ -46,6 +46,7 @@ from marketplace.instances.operations.scheduling import (
     record_schedule_outcome,
     remove_schedule,
 )
+from marketplace.instances.operations.sighting import SeenRun, record_seen_again
 
 __all__ = [
     "OVERDUE_PER_SWEEP_MAX",
@@ -59,6 +60,7 @@ __all__ = [
     "Promise",
     "PromisedNode",
     "ScheduleSpec",
+    "SeenRun",
     "WaitNews",
     "allocate_many",
     "begin_stopping",
@@ -76,6 +78,7 @@ __all__ = [
     "record_rank_ended",
     "record_refused_start",
     "record_schedule_outcome",
+    "record_seen_again",
     "record_started",
     "record_waiting_many",
     "remove_schedule",
