@@ -4,7 +4,7 @@ from django.urls import URLPattern, URLResolver, path, re_path
 
 from marketplace.api.schema_views import DocumentationView, SchemaView
 from marketplace.api.unknown import unknown_route
-from marketplace.api.v1 import billing, evidence, instances, market, schedules, tenant
+from marketplace.api.v1 import assurance, billing, evidence, instances, market, schedules, tenant
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("accelerators", market.AcceleratorsView.as_view()),
@@ -22,6 +22,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("instances/<str:instance_id>/diagnosis", instances.DiagnosisView.as_view()),
     path("instances/<str:instance_id>/events", instances.InstanceEventsView.as_view()),
     path("instances/<str:instance_id>/usage", instances.InstanceUsageView.as_view()),
+    path("certificates", assurance.CertificatesView.as_view()),
+    path("assessments", assurance.AssessmentsView.as_view()),
+    path("assessments/<str:assessment_id>/actions", assurance.AssessmentActionsView.as_view()),
     path("signing-keys", evidence.SigningKeysView.as_view()),
     path("projects", tenant.ProjectsView.as_view()),
     path("quotas", tenant.QuotasView.as_view()),

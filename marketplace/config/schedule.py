@@ -7,6 +7,7 @@ SCHEDULE: Final[dict[str, dict[str, Any]]] = {
     "reconcile-due": {"task": "clusters.reconcile_due", "schedule": 2.0, "options": {"expires": 2}},
     "expire-instances": {"task": "instances.expire_due", "schedule": 5.0, "options": {"expires": 5}},
     "run-schedules": {"task": "journeys.run_schedules", "schedule": 30.0, "options": {"expires": 30}},
+    "watch-assurance": {"task": "journeys.watch_assurance", "schedule": 600.0, "options": {"expires": 600}},
     "meter-due": {"task": "billing.meter_due", "schedule": 10.0, "options": {"expires": 10}},
     "apply-quota-periods": {"task": "quotas.apply_due_periods", "schedule": 60.0, "options": {"expires": 60}},
     "fold-balances": {"task": "billing.fold_balances", "schedule": 60.0, "options": {"expires": 60}},

@@ -12,6 +12,8 @@ from django.utils.translation import gettext_lazy as _
 PAGES: Final[tuple[tuple[Promise, str, str], ...]] = (
     (_("Overview"), "dashboard", "console:overview"),
     (_("Queue"), "hourglass_top", "console:queue"),
+    (_("Certificates"), "verified_user", "console:certificates"),
+    (_("Data classes and rules"), "policy", "console:rules"),
 )
 """Title, Material symbol, route."""
 

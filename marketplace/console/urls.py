@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from marketplace.console.views import overview, queue
+from marketplace.console.views import certificates, overview, queue, rules
 
 app_name = "console"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -11,4 +11,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("queue", queue.queue, name="queue"),
     path("queue/<str:instance_id>", queue.explain, name="queue-explain"),
     path("queue/<str:instance_id>/expire", queue.expire, name="queue-expire"),
+    path("certificates", certificates.certificates, name="certificates"),
+    path("certificates/<str:certificate_id>", certificates.certificate, name="certificate"),
+    path("certificates/<str:certificate_id>/paper", certificates.paper, name="certificate-paper"),
+    path("certificates/<str:certificate_id>/revoke", certificates.revoke, name="certificate-revoke"),
+    path("rules", rules.rules, name="rules"),
+    path("rules/<slug:code>", rules.rule, name="rule"),
 ]

@@ -66,6 +66,28 @@ TEXTS: Final[Mapping[str, NoticeText]] = {
         ),
         _("Have the provider set up time synchronization on the node."),
     ),
+    "certificate.expiring": NoticeText(
+        _("%(scheme)s %(document)s of %(holder)s ends on %(day)s, in %(days)s days."),
+        _(
+            "Record the renewal before that day; new placements that need it stop at that second, running instances go on."
+        ),
+        route="console:certificates",
+    ),
+    "certificate.ended": NoticeText(
+        _("%(scheme)s %(document)s of %(holder)s has ended; %(instances)s running instances were placed on it."),
+        _("Nothing is moved or ended by itself. Record a valid certificate, or agree on a move with the customers."),
+        route="console:certificates",
+    ),
+    "certificate.ended_for_tenant": NoticeText(
+        _("%(scheme)s %(document)s of the site %(holder)s has ended. Your instances run on it: %(names)s."),
+        _("They go on running. Decide whether your data may stay there; a new start is not placed there."),
+        route="portal:assurance",
+    ),
+    "assessment.due": NoticeText(
+        _("Your assessment %(number)s of %(provider)s is due for its re-check on %(day)s."),
+        _("Make it anew and record it; after that day nothing new that needs it is placed there."),
+        route="portal:assurance",
+    ),
     "quota.over_limit": NoticeText(
         _(
             "The quota for %(selector)s is %(limit)s %(meter)s, and %(used)s are in use. It only warns, so nothing was refused."

@@ -102,6 +102,12 @@ def list_open_for_member(*, actor: Actor) -> QuerySet[Notice]:
     return _gravest_first(rows)
 
 
+def list_open_keys(*, prefix: str) -> list[str]:
+    """Keys of open notices that begin so; a sweep closes those whose cause it does not find any more."""
+    rows = Notice.objects.filter(key__startswith=prefix, resolved_at__isnull=True)
+    return list(rows.values_list("key", flat=True))
+
+
 def _lock_open(key: str) -> Notice | None:
     return Notice.objects.select_for_update(no_key=True).filter(key=key, resolved_at__isnull=True).first()
 

@@ -2,7 +2,17 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from marketplace.portal.views import catalogue, developer, evidence, home, instances, money, schedules, session
+from marketplace.portal.views import (
+    assurance,
+    catalogue,
+    developer,
+    evidence,
+    home,
+    instances,
+    money,
+    schedules,
+    session,
+)
 
 app_name = "portal"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -26,6 +36,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("instances/<str:instance_id>/preview", schedules.preview, name="instance-preview"),
     path("instances/<str:instance_id>/schedules", schedules.add, name="schedule-add"),
     path("instances/<str:instance_id>/schedules/<str:schedule_id>/remove", schedules.remove, name="schedule-remove"),
+    path("assurance", assurance.assurance, name="assurance"),
+    path("assurance/<str:assessment_id>/withdraw", assurance.withdraw_one, name="assessment-withdraw"),
     path("quotas", money.quotas, name="quotas"),
     path("invoices", money.invoice_list, name="invoices"),
     path("invoices/<str:invoice_id>", money.invoice_detail, name="invoice"),

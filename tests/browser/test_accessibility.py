@@ -5,7 +5,9 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import Visit
 
-SCREENS = ("/", "/catalogue?devices=2", "/launch?devices=2", "/instances", "/quotas", "/invoices", "/api-keys")
+SCREENS = (
+    "/", "/catalogue?devices=2", "/launch?devices=2", "/instances", "/quotas", "/assurance", "/invoices", "/api-keys",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -23,7 +25,7 @@ def test_no_screen_has_a_barrier(visit: Visit, language: str, theme: str, width:
     visitor.wait_for_state("running")
     page.click("[data-dialog=end-dialog]")
     barriers["dialog"] = visitor.list_barriers()
-    for path in (*SCREENS, running):
+    for path in (*SCREENS, running, f"{running}/evidence"):
         page.goto(f"{visitor.url}{path}")
         barriers[path] = visitor.list_barriers()
     assert visitor.complaints == []
