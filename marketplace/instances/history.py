@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from django.db import connection
@@ -18,7 +18,7 @@ LIFETIMES_MAX: Final = 2_000
 
 _LIVE = """
 SELECT a.stock_id, a.devices, a.cpu_millis, a.memory_mib, coalesce(i.started_at, a.allocated_at), i.max_duration_s,
-    i.state = 'stopping'
+    i.state = 'stopping', i.interrupt_at, i.id, i.is_interruptible AND i.state = 'running' AND i.goal = 'run'
 FROM instances_allocation a JOIN instances_instance i ON i.id = a.instance_id
 WHERE a.released_at IS NULL
 """
@@ -70,11 +70,31 @@ def read_live_use() -> Mapping[tuple[str, str], tuple[int, int]]:
         return {(sector, code): (devices, instances) for sector, code, devices, instances in cursor.fetchall()}
 
 
-def list_live_runs() -> Sequence[tuple[UUID, int, int, int, datetime, int | None, bool]]:
-    """What holds devices: (stock, devices, processors, memory, since, maximum duration, on its way out)."""
+class LiveRow(NamedTuple):
+    """What holds devices of one node.
+
+    Attributes:
+        interrupt_at: When its devices are taken back; None = nobody asked for them.
+        may_interrupt: It runs, is wanted, and may be interrupted.
+    """
+
+    stock_id: UUID
+    devices: int
+    cpu_millis: int
+    memory_mib: int
+    since: datetime
+    max_duration_s: int | None
+    is_stopping: bool
+    interrupt_at: datetime | None
+    instance_id: UUID
+    may_interrupt: bool
+
+
+def list_live_runs() -> Sequence[LiveRow]:
+    """Every live allocation."""
     with connection.cursor() as cursor:
         cursor.execute(_LIVE)
-        return list(cursor.fetchall())
+        return [LiveRow._make(row) for row in cursor.fetchall()]
 
 
 def list_recent_lifetimes(*, now: datetime) -> Sequence[float]:

@@ -75,6 +75,11 @@ class InstanceSummary(TypedDict):
     started_at: str | None
     ended_at: str | None
     revision: int
+    queue_position: int | None
+    start_p50_at: str | None
+    start_p90_at: str | None
+    is_interruptible: bool
+    interrupt_at: str | None
     terms: list[AgreedPrice]
     place: Place | None
 
@@ -90,7 +95,8 @@ _SUMMARY: Final = """
 SELECT r.id, row_to_json(r)::text FROM (
 SELECT i.id, i.name, i.project_id, i.kind, i.state, i.state_reason, i.goal, i.accelerators, i.devices, i.nodes, i.image,
     i.conditions, i.priority, i.max_duration_s, i.max_wait_s, i.attempt, i.is_deletion_protected, i.created_by_name,
-    i.created_at, i.queued_at, i.started_at, i.ended_at, i.revision,
+    i.created_at, i.queued_at, i.started_at, i.ended_at, i.revision, i.queue_position, i.start_p50_at, i.start_p90_at,
+    i.is_interruptible, i.interrupt_at,
     (
         SELECT json_agg(json_build_object(
             'offer_id', t.offer_id, 'price_version_id', t.price_version_id,

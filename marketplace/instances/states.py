@@ -68,6 +68,7 @@ class Reason(StrEnum):
     MAX_DURATION_REACHED = "max_duration_reached"
     INSUFFICIENT_CAPACITY = "insufficient_capacity"
     MAX_WAIT_REACHED = "max_wait_reached"
+    INTERRUPTED = "interrupted"
     EXPIRED_BY_OPERATOR = "expired_by_operator"
     UNSCHEDULABLE = "unschedulable"
     POD_LOST = "pod_lost"
@@ -134,6 +135,6 @@ def next_after_gone(*, goal: Goal, reason: Reason, has_volumes: bool, attempts: 
         return State.ENDED
     if goal is Goal.STOP:
         return State.STOPPED
-    if reason in REQUEUES and attempts < attempts_max:
+    if reason is Reason.INTERRUPTED or (reason in REQUEUES and attempts < attempts_max):
         return State.QUEUED
     return State.STOPPED if has_volumes else State.ENDED

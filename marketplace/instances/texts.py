@@ -37,6 +37,9 @@ REASONS: Final[Mapping[str, Promise]] = {
     Reason.MAX_DURATION_REACHED: _("The maximum duration was reached."),
     Reason.INSUFFICIENT_CAPACITY: _("Nothing was free and the request did not want to wait."),
     Reason.MAX_WAIT_REACHED: _("The maximum waiting time was reached."),
+    Reason.INTERRUPTED: _(
+        "The devices were taken back for a request that may not be interrupted; it was queued again."
+    ),
     Reason.EXPIRED_BY_OPERATOR: _("The operator ended the wait."),
     Reason.UNSCHEDULABLE: _("The allocated node could not take the instance; it was queued again."),
     Reason.POD_LOST: _("The instance's pod disappeared from the cluster; metering ended when it was last seen."),
@@ -156,6 +159,13 @@ STARTS: Final[Mapping[str, WaitText]] = {
     for reason in StartRefusal
 }
 """Said with the sentences of the refusal itself, as they were."""
+ANNOUNCED: Final[Mapping[str, WaitText]] = {
+    "InterruptionAnnounced": WaitText(
+        _("The devices are taken back at %(interrupt_at)s (KST) for a request that may not be interrupted."),
+        _("Save your work now; the instance queues again by itself and keeps its price."),
+        is_blocking=False,
+    )
+}
 UNKNOWN_NUMBERS: Final[Mapping[str, Any]] = dict.fromkeys(
     (
         "requested",
@@ -211,7 +221,7 @@ def explain_condition(reason: str, facts: Mapping[str, Any], *, language: str | 
 def _find_wait_text(reason: str, facts: Mapping[str, Any]) -> WaitText | None:
     """A gang, and a lack of processors or memory, have sentences of their own where there are any."""
     variant = "gang" if facts.get("nodes", 1) != 1 else facts.get("short_of", "")
-    return WAITS.get(f"{reason}/{variant}") or WAITS.get(reason) or STARTS.get(reason)
+    return WAITS.get(f"{reason}/{variant}") or WAITS.get(reason) or STARTS.get(reason) or ANNOUNCED.get(reason)
 
 
 def _fill(text: Promise, facts: Mapping[str, Any]) -> str:

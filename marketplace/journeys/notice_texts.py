@@ -37,6 +37,13 @@ class DescribedNotice:
 
 
 TEXTS: Final[Mapping[str, NoticeText]] = {
+    "instance.interruption": NoticeText(
+        _(
+            "The devices of %(name)s are taken back at %(interrupt_at)s (KST) for a request that may not be interrupted."
+        ),
+        _("Save your work now; the instance queues again by itself and keeps its price."),
+        "portal:instances",
+    ),
     "ledger.difference": NoticeText(
         _("The ledger does not add up: %(what)s is %(actual)s, expected %(expected)s."),
         _("Close no month before the cause is found; `manage.py check_ledger` names the first difference."),

@@ -5,7 +5,7 @@ Access → good standing → rules (at least one site may take it) → terms kep
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -100,7 +100,7 @@ def rent(*, actor: Actor, request: RentRequest, now: datetime) -> Instance:
     project = get_project(actor=actor, project_id=request.project_id)
     require_good_standing(tenant=project.tenant)
     check_spec(request.spec)
-    spec = request.spec
+    spec = replace(request.spec, is_interruptible=request.plan == Plan.INTERRUPTIBLE)
     view = view_matching_market(
         project=project,
         image=spec.image,

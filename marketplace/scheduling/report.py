@@ -32,6 +32,7 @@ def summarise(outcome: Outcome, *, policy: str, elapsed_s: float) -> dict[str, A
         "allocation_ratio": outcome.allocation_ratio,
         "fragmentation": outcome.stranded_devices / free if free else 0.0,
         "never_started": sum(failed.values()),
+        "interruptions": outcome.interruptions,
         "by_size": [
             {
                 "devices": size,

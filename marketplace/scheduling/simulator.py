@@ -12,12 +12,15 @@ from uuid import UUID
 
 from marketplace.scheduling.estimates import estimate_starts
 from marketplace.scheduling.fair_share import HALF_LIFE_S, FairUsage, Waiting, fair_order
+from marketplace.scheduling.interruption import InterruptibleRun, choose_interrupted
 from marketplace.scheduling.packing import BestFit, Capacity, DemandPacking, FragmentationPacking, Packing, Shape
-from marketplace.scheduling.placement import Request, Terms
+from marketplace.scheduling.placement import Request, Terms, choose
 from marketplace.scheduling.queue import Running, look
 from marketplace.scheduling.stock import Remainder, Stock, StockView
 
 NOBODY: Final = UUID(int=0)
+INTERRUPTING_MAX: Final = 8
+"""So many waiting requests are looked at per event for whether others should be interrupted for them."""
 ESTIMATED_QUEUE_MAX: Final = 50
 """A newcomer behind more waiting requests than this gets no estimate in a simulation: looking so far ahead costs too much."""
 
@@ -80,6 +83,7 @@ class Outcome:
     Attributes:
         allocated: (seconds, devices allocated) after each event.
         never_started: Requests that had not started when the trace was over.
+        interruptions: How often a running request was interrupted for another; it queues again with what is left of it.
         device_seconds: Received by each tenant until the last request came.
         stranded_devices: Free at that instant, weighted by the share of requests that could not have used them.
     """
@@ -91,6 +95,7 @@ class Outcome:
     device_seconds: Mapping[str, float] = field(default_factory=dict)
     stranded_devices: float = 0.0
     decisions: int = 0
+    interruptions: int = 0
     final_allocated: int = 0
 
     @property
@@ -132,6 +137,11 @@ class Simulation:
         self._estimates: dict[UUID, float] = {}
         self._row_of = {self._ids[row.request]: row for row in self._rows}
         self._tie = itertools.count()
+        self._left_s: dict[UUID, float] = {}
+        self._begun: set[UUID] = set()
+        self._ends_at_s: dict[UUID, float] = {}
+        self._interruptible: dict[UUID, InterruptibleRun] = {}
+        self._stale_ends: Counter[UUID] = Counter()
         self._in_use = 0
         self._has_freed = False
         self._tenant_seconds: defaultdict[str, float] = defaultdict(float)
@@ -156,13 +166,13 @@ class Simulation:
             else:
                 now_s = end_s
                 while self._ends and self._ends[0][0] == now_s:
-                    self._finish(heapq.heappop(self._ends)[2], now_s)
+                    self._end(heapq.heappop(self._ends)[2], now_s)
                 self._pass(now_s, [])
             if coming is None and now_s <= last_submit_s:
                 self._close_books(last_submit_s)
         if self._rows and not self.outcome.device_seconds:
             self._close_books(last_submit_s)
-        self.outcome.never_started = [self._row_of[instance_id] for instance_id in self._queue]
+        self.outcome.never_started = [self._row_of[key] for key in self._queue if key not in self._begun]
         return self.outcome
 
     def _pass(self, now_s: float, newcomers: list[Waiting]) -> None:
@@ -180,18 +190,60 @@ class Simulation:
                 self._start(looked.waiting, [(place.stock_id, place.need) for place in looked.placements], now_s)
             elif looked.reservation is not None and looked.waiting.reserved_since_s is None:
                 self._queue[instance_id] = replace(looked.waiting, reserved_since_s=now_s)
+        if self._policy is Policy.ONDOL:
+            self._interrupt_for_others(queue, now_s)
         self.outcome.allocated.append((now_s, self._in_use))
         self._estimate(newcomers, now_s)
+
+    def _interrupt_for_others(self, queue: Sequence[Waiting], now_s: float) -> None:
+        """In order, whoever may not be interrupted takes the devices of those who may; they queue again."""
+        if not self._interruptible:
+            return
+        unplaced = (
+            waiting
+            for waiting in queue
+            if waiting.request.instance_id in self._queue
+            and not self._row_of[waiting.request.instance_id].is_interruptible
+        )
+        for waiting in itertools.islice(unplaced, INTERRUPTING_MAX):
+            victims = choose_interrupted(request=waiting.request, view=self._view, runs=self._interruptible.values())
+            if not victims:
+                continue
+            # What is kept for others is kept anew at the next look; here it must not stand in the way.
+            self._view.drop_holds()
+            for victim in victims:
+                self._interrupt(victim, now_s)
+            choice = choose(request=waiting.request, view=self._view, packing=self._packing, is_explained=False)
+            for place in choice.placements:
+                self._view.take(place.stock_id, place.need)
+            self._start(waiting, [(place.stock_id, place.need) for place in choice.placements], now_s)
+
+    def _interrupt(self, instance_id: UUID, now_s: float) -> None:
+        row, started_s, _places = self._held[instance_id]
+        if row.duration_s is not None:
+            left_s = self._left_s.get(instance_id, row.duration_s) - (now_s - started_s)
+            self._left_s[instance_id] = max(0.0, left_s)
+            self._stale_ends[instance_id] += 1
+        self._finish(instance_id, now_s)
+        self.outcome.interruptions += 1
+        self._enter(row, again_at_s=now_s)
+
+    def _end(self, instance_id: UUID, now_s: float) -> None:
+        """An end that an interruption made void is passed over; voids come first, since a rest ends later."""
+        if self._stale_ends[instance_id]:
+            self._stale_ends[instance_id] -= 1
+            return
+        self._finish(instance_id, now_s)
 
     def _order(self, waiting: list[Waiting], now_s: float) -> Sequence[Waiting]:
         if self._policy is Policy.ONDOL:
             return fair_order(waiting=waiting, used=self._fair.read(now_s=now_s))
         return sorted(waiting, key=lambda item: (item.queued_at_s, item.request.instance_id))
 
-    def _enter(self, row: RequestRow) -> Waiting:
+    def _enter(self, row: RequestRow, *, again_at_s: float | None = None) -> Waiting:
         need = Remainder(row.devices, round(row.vcpu * 1000), row.memory_mib)
         names = [name for name in self._offers if not row.accelerators or name in row.accelerators]
-        if isinstance(self._packing, DemandPacking):
+        if isinstance(self._packing, DemandPacking) and again_at_s is None:
             self._packing.learn(Shape(need, row.accelerators))
         instance_id = self._ids[row.request]
         waiting = Waiting(
@@ -203,9 +255,9 @@ class Simulation:
                 terms={self._offers[name]: _terms(self._offers[name]) for name in names},
             ),
             tenant_id=self._tenants[row.tenant],
-            queued_at_s=row.submit_s,
+            queued_at_s=row.submit_s if again_at_s is None else again_at_s,
             priority=row.priority,
-            max_duration_s=row.duration_s,
+            max_duration_s=self._left_s.get(instance_id, row.duration_s) if row.duration_s is not None else None,
         )
         self._queue[instance_id] = waiting
         return waiting
@@ -215,27 +267,34 @@ class Simulation:
         row = self._row_of[instance_id]
         del self._queue[instance_id]
         self._held[instance_id] = (row, now_s, places)
+        if row.is_interruptible and self._policy is Policy.ONDOL:
+            self._interruptible[instance_id] = InterruptibleRun(
+                instance_id=instance_id, started_at_s=now_s, places=tuple(places)
+            )
         self._in_use += row.devices * row.nodes
         self._fair.start(tenant_id=waiting.tenant_id, rate=waiting.rate, now_s=now_s)
         if row.duration_s is not None:
-            ends_at_s = now_s + row.duration_s
+            ends_at_s = now_s + self._left_s.get(instance_id, row.duration_s)
             heapq.heappush(self._ends, (ends_at_s, next(self._tie), instance_id))
             if self._policy is Policy.ONDOL:
+                self._ends_at_s[instance_id] = ends_at_s
                 for stock_id, need in places:
                     insort(
                         self._running[stock_id], Running(stock_id=stock_id, need=need, ends_at_s=ends_at_s), key=_end
                     )
-        self.outcome.starts.append(
-            Start(row=row, started_s=now_s, estimate_p90_s=self._estimates.pop(instance_id, None))
-        )
+        estimate_s = self._estimates.pop(instance_id, None)
+        if instance_id not in self._begun:
+            self._begun.add(instance_id)
+            self.outcome.starts.append(Start(row=row, started_s=now_s, estimate_p90_s=estimate_s))
 
     def _finish(self, instance_id: UUID, now_s: float) -> None:
         row, started_s, places = self._held.pop(instance_id)
+        ends_at_s = self._ends_at_s.pop(instance_id, None)
+        self._interruptible.pop(instance_id, None)
         for stock_id, need in places:
             self._view.give_back(stock_id, need)
-            if self._policy is Policy.ONDOL:
-                # The earliest to end on its node is the one that ends now.
-                self._running[stock_id].pop(0)
+            if ends_at_s is not None:
+                self._running[stock_id].remove(Running(stock_id=stock_id, need=need, ends_at_s=ends_at_s))
         self._in_use -= row.devices * row.nodes
         self._has_freed = True
         self._tenant_seconds[row.tenant] += row.devices * row.nodes * (now_s - started_s)

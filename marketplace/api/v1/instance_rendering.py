@@ -45,6 +45,9 @@ def render_instance(row: InstanceSummary) -> dict[str, Any]:
         "priority": PRIORITIES[row["priority"]],
         "max_duration_s": row["max_duration_s"],
         "max_wait_s": row["max_wait_s"],
+        "queue": _queue(row),
+        "interruptible": "yes" if row["is_interruptible"] else "no",
+        "interrupt_at": instant_from_text(row["interrupt_at"]),
         "attempt": row["attempt"],
         "deletion_protection": "on" if row["is_deletion_protected"] else "off",
         "created_by": row["created_by_name"],
@@ -74,6 +77,17 @@ def _render_text(text: str, language: str | None) -> bytes:
 @lru_cache(maxsize=32)
 def _actions(state: str, goal: str) -> tuple[str, ...]:
     return tuple(action.value for action in allowed_actions(state=State(state), goal=Goal(goal)))
+
+
+def _queue(row: InstanceSummary) -> dict[str, Any] | None:
+    """Where a waiting instance stands; null for every other."""
+    if row["state"] != State.QUEUED:
+        return None
+    return {
+        "position": row["queue_position"],
+        "start_p50": instant_from_text(row["start_p50_at"]),
+        "start_p90": instant_from_text(row["start_p90_at"]),
+    }
 
 
 def _place(place: Place | None) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ from marketplace.instances.operations.asking import (
     resume,
     want_stop_or_end,
 )
+from marketplace.instances.operations.interrupting import announce_interruptions, interrupt_due
 from marketplace.instances.operations.moving import (
     MoveNotAllowed,
     condition,
@@ -63,6 +64,7 @@ __all__ = [
     "SeenRun",
     "WaitNews",
     "allocate_many",
+    "announce_interruptions",
     "begin_stopping",
     "change_instance",
     "claim_schedule",
@@ -70,6 +72,7 @@ __all__ = [
     "create_instance",
     "create_schedule",
     "give_up_waiting",
+    "interrupt_due",
     "lock_instance",
     "lock_queued_instances",
     "record_decisions",

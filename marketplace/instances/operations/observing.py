@@ -18,6 +18,7 @@ from marketplace.instances.states import Goal, Reason, State
 from marketplace.inventory import stock
 from marketplace.kernel import clock
 from marketplace.kernel.hints import hint
+from marketplace.kernel.notices import resolve_notice
 from marketplace.quotas.operations import lock_held_quotas, release_quota
 
 
@@ -159,10 +160,15 @@ def record_gone(*, instance_id: UUID, attempt: int, now: datetime, rank: int | N
 def _leave_stopping(instance: Instance, *, to_state: State, now: datetime) -> None:
     reason = Reason(instance.state_reason)
     also: tuple[str, ...] = ()
+    if instance.interrupt_at is not None:
+        instance.interrupt_at = None
+        instance.conditions.pop("Interruption", None)
+        resolve_notice(key=f"interruption:{instance.id}", now=now)
+        also = ("interrupt_at",)
     instance.conditions["CapacityAllocated"] = condition(status="False", reason="Released", now=now)
     if to_state is State.QUEUED:
         instance.queued_at = now
-        also = ("queued_at",)
+        also = (*also, "queued_at")
         instance.conditions["CapacityAllocated"] = condition(status="False", reason="Queued", now=now)
     else:
         release_quota(holder_id=instance.id, now=now)

@@ -15,6 +15,7 @@ from marketplace.instances.operations import give_up_waiting
 from marketplace.instances.states import Reason
 from marketplace.journeys.admit.deciding import Considered, Decided, decide
 from marketplace.journeys.admit.forecasting import forecast
+from marketplace.journeys.admit.interrupting import interrupt_for_waiting
 from marketplace.journeys.admit.reading import ADMITTER, read_queue
 from marketplace.journeys.admit.writing import place, record_waits
 from marketplace.kernel.actors import as_actor
@@ -63,6 +64,7 @@ def admit_pass(*, holder: str, now: datetime) -> PassResult:
         _give_up(item.considered, now=now) for item in waiting if is_overdue(item.considered.instance, now=now)
     )
     forecast(queue, decided, now=now)
+    interrupt_for_waiting(queue, decided, now=now)
     return PassResult(is_active=True, placed=placed, waiting=len(waiting) - given_up, given_up=given_up)
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from django.conf import settings
 
 from marketplace.instances.history import (
+    LiveRow,
     list_dedicated_nodes,
     list_live_runs,
     list_node_tenants,
@@ -95,12 +96,20 @@ class Queue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveRun:
-    """What holds devices now."""
+    """What holds devices now, on one node.
 
+    Attributes:
+        may_interrupt: It may be interrupted, and nobody asked for its devices yet.
+        is_announced: It will be, or is being interrupted.
+    """
+
+    instance_id: UUID
     stock_id: UUID
     need: Remainder
     age_s: float
     left_s: float | None
+    may_interrupt: bool
+    is_announced: bool
 
 
 def read_queue(*, now: datetime) -> Queue | None:
@@ -158,14 +167,21 @@ def _packing(view: StockView, *, now: datetime) -> DemandPacking:
     return DemandPacking(capacity=capacity, demand=demand)
 
 
-def _live(run: tuple[UUID, int, int, int, datetime, int | None, bool], *, now: datetime) -> LiveRun:
-    stock_id, devices, cpu_millis, memory_mib, since, max_duration_s, is_stopping = run
-    age_s = (now - since).total_seconds()
-    left_s = None if max_duration_s is None else max(0.0, max_duration_s - age_s)
-    if is_stopping:
+def _live(row: LiveRow, *, now: datetime) -> LiveRun:
+    age_s = (now - row.since).total_seconds()
+    left_s = None if row.max_duration_s is None else max(0.0, row.max_duration_s - age_s)
+    if row.interrupt_at is not None:
+        left_s = max(0.0, (row.interrupt_at - now).total_seconds()) + STOPPING_S
+    if row.is_stopping:
         left_s = STOPPING_S
     return LiveRun(
-        stock_id=stock_id, need=Remainder(devices, cpu_millis, memory_mib), age_s=max(0.0, age_s), left_s=left_s
+        instance_id=row.instance_id,
+        stock_id=row.stock_id,
+        need=Remainder(row.devices, row.cpu_millis, row.memory_mib),
+        age_s=max(0.0, age_s),
+        left_s=left_s,
+        may_interrupt=row.may_interrupt and row.interrupt_at is None,
+        is_announced=row.interrupt_at is not None,
     )
 
 

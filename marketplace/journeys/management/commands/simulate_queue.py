@@ -67,6 +67,7 @@ def _table(figures: dict[str, Any]) -> str:
         f"allocation ratio   {figures['allocation_ratio']:.4f}   (when the last request had come)",
         f"fragmentation      {figures['fragmentation']:.4f}   (share of free devices that a request could not use)",
         f"never started      {figures['never_started']}",
+        f"interruptions      {figures['interruptions']}",
         f"Jain index         {figures['jain_index']:.4f}   (device-seconds by tenant)",
         f"decisions          {figures['decisions']}   ({figures['decisions_per_s']:.0f}/s)",
         f"estimates          {_estimates(figures['estimates'])}",
