@@ -8,7 +8,10 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import QuerySet
 
+from marketplace.instances.models import Instance
+from marketplace.instances.states import Goal, State
 from marketplace.scheduling.fair_share import HALF_LIVES_MAX
 
 DEMAND_WINDOW: Final = timedelta(days=7)
@@ -147,6 +150,16 @@ def list_node_tenants() -> list[tuple[UUID, UUID]]:
     with connection.cursor() as cursor:
         cursor.execute(_NODE_TENANTS)
         return [(node_id, tenant_id) for node_id, tenant_id in cursor.fetchall()]
+
+
+def list_waiting() -> QuerySet[Instance]:
+    """What waits and is still wanted, over all tenants."""
+    return Instance.objects.filter(state=State.QUEUED, goal=Goal.RUN)
+
+
+def find_any(*, instance_id: UUID) -> Instance | None:
+    """An instance of whichever tenant, with tenant and project."""
+    return Instance.objects.select_related("tenant", "project").filter(id=instance_id).first()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

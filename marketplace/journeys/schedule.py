@@ -27,7 +27,7 @@ from marketplace.instances.states import Action, State
 from marketplace.journeys.stop import request_action
 from marketplace.kernel.actors import Actor, ActorKind, as_actor, savepoint, system_actor
 from marketplace.kernel.errors import NotFound, OndolError, ValidationFailed
-from marketplace.quotas.models import QuotaRequest, RequestStatus
+from marketplace.quotas.queries import is_more_being_decided
 from marketplace.scheduling.waiting import StartRefusal
 from marketplace.tenants.access import require_permission
 
@@ -146,7 +146,7 @@ def _take_turn(schedule_id: UUID, actor: Actor, *, now: datetime) -> bool:
                 request_action(actor=actor, instance_id=schedule.instance_id, action=Action(schedule.action), now=now)
         except OndolError as error:
             log.info("scheduled_action_refused", schedule=str(schedule.id), code=error.code)
-            _record_refusal(schedule, error, now=now)
+            _record_refusal(schedule, error, actor=actor, now=now)
             return True
         record_schedule_outcome(schedule=schedule, outcome="done")
     return True
@@ -163,7 +163,7 @@ def _is_pointless(schedule: Schedule, *, now: datetime) -> bool:
     return is_late or state not in wanted
 
 
-def _record_refusal(schedule: Schedule, error: OndolError, *, now: datetime) -> None:
+def _record_refusal(schedule: Schedule, error: OndolError, *, actor: Actor, now: datetime) -> None:
     if schedule.action != ScheduleAction.START:
         record_schedule_outcome(schedule=schedule, outcome=error.code)
         return
@@ -172,15 +172,9 @@ def _record_refusal(schedule: Schedule, error: OndolError, *, now: datetime) -> 
         with translation.override(language):
             words |= {f"message_{language}": error.message(), f"remedy_{language}": error.advice()}
     reason = _REFUSALS.get(error.code, StartRefusal.NOT_ALLOWED_NOW)
-    if reason is StartRefusal.QUOTA_EXCEEDED and _is_more_asked_for(schedule):
+    if reason is StartRefusal.QUOTA_EXCEEDED and is_more_being_decided(actor=actor):
         reason = StartRefusal.APPROVAL_PENDING
     record_refused_start(schedule=schedule, reason=reason.value, code=error.code, words=words, now=now)
-
-
-def _is_more_asked_for(schedule: Schedule) -> bool:
-    """Whether the operator is deciding on more quota for the tenant."""
-    deciding = (RequestStatus.OPEN, RequestStatus.AWAITING_SECOND)
-    return QuotaRequest.objects.filter(tenant_id=schedule.tenant_id, status__in=deciding).exists()
 
 
 def find_refused_start(instance: Instance) -> tuple[str, dict[str, str]] | None:

@@ -10,11 +10,11 @@ from uuid import UUID
 from django.db.models import F, QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from marketplace.instances.history import EstimateScore, score_estimates
+from marketplace.instances.history import EstimateScore, find_any, list_waiting, score_estimates
 from marketplace.instances.models import Instance, PlacementDecision
 from marketplace.instances.operations import give_up_waiting
 from marketplace.instances.rejection_texts import explain_rejection
-from marketplace.instances.states import Goal, Reason, State
+from marketplace.instances.states import Reason
 from marketplace.instances.texts import explain_wait
 from marketplace.journeys.refusal_words import RefusalWords
 from marketplace.kernel.actors import Actor
@@ -66,7 +66,7 @@ class QueueView:
 
 def view_queue(*, now: datetime, reason: str = "", offset: int = 0) -> QueueView:
     """In the order of the admitter: first those with a position, then those that time alone does not help. Needs an operator."""
-    waiting = Instance.objects.filter(state=State.QUEUED, goal=Goal.RUN)
+    waiting = list_waiting()
     told = [
         (queued_at, condition.get("reason", ""), condition.get("facts", {}), position)
         for queued_at, condition, position in waiting.values_list(
@@ -119,7 +119,7 @@ def explain_waiting(*, instance_id: UUID, now: datetime) -> Explained:
     Raises:
         NotFound: Unknown.
     """
-    instance = Instance.objects.select_related("tenant", "project").filter(id=instance_id).first()
+    instance = find_any(instance_id=instance_id)
     if instance is None:
         raise NotFound
     decision = instance.decisions.order_by("-id").first()
@@ -149,7 +149,7 @@ def expire_wait(*, actor: Actor, instance_id: UUID, why: str, now: datetime) -> 
 
     Locks the instance's quota rows, then the instance.
     """
-    instance = Instance.objects.filter(id=instance_id).first()
+    instance = find_any(instance_id=instance_id)
     if instance is None:
         raise NotFound
     is_ended = give_up_waiting(

@@ -6,12 +6,18 @@ from datetime import datetime
 from django.db.models import Q, QuerySet
 
 from marketplace.kernel.actors import Actor
-from marketplace.quotas.models import Quota, Share
+from marketplace.quotas.models import Quota, QuotaRequest, RequestStatus, Share
 
 
 def list_quotas(*, actor: Actor) -> QuerySet[Quota]:
     """The limits of the actor's tenant with their use, tenant first, then projects; empty for an actor without a tenant."""
     return Quota.objects.filter(tenant_id=actor.tenant_scope).order_by("-scope_kind", "selector_kind", "selector", "id")
+
+
+def is_more_being_decided(*, actor: Actor) -> bool:
+    """Whether the operator is deciding on more quota for the actor's tenant."""
+    deciding = (RequestStatus.OPEN, RequestStatus.AWAITING_SECOND)
+    return QuotaRequest.objects.filter(tenant_id=actor.tenant_scope, status__in=deciding).exists()
 
 
 def read_shares_in_force(*, now: datetime) -> Sequence[Share]:
