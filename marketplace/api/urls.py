@@ -4,7 +4,7 @@ from django.urls import URLPattern, URLResolver, path, re_path
 
 from marketplace.api.schema_views import DocumentationView, SchemaView
 from marketplace.api.unknown import unknown_route
-from marketplace.api.v1 import assurance, billing, evidence, instances, market, schedules, tenant
+from marketplace.api.v1 import assurance, billing, costs, evidence, instances, market, schedules, tenant
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("accelerators", market.AcceleratorsView.as_view()),
@@ -26,6 +26,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("assessments", assurance.AssessmentsView.as_view()),
     path("assessments/<str:assessment_id>/actions", assurance.AssessmentActionsView.as_view()),
     path("signing-keys", evidence.SigningKeysView.as_view()),
+    path("instances/<str:instance_id>/charges", costs.InstanceChargesView.as_view()),
+    path("costs", costs.CostsView.as_view()),
     path("projects", tenant.ProjectsView.as_view()),
     path("quotas", tenant.QuotasView.as_view()),
     path("api-keys", tenant.ApiKeysView.as_view()),

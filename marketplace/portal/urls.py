@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, path
 from marketplace.portal.views import (
     assurance,
     catalogue,
+    costs,
     developer,
     evidence,
     home,
@@ -39,6 +40,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("assurance", assurance.assurance, name="assurance"),
     path("assurance/<str:assessment_id>/withdraw", assurance.withdraw_one, name="assessment-withdraw"),
     path("quotas", money.quotas, name="quotas"),
+    path("costs", costs.costs, name="costs"),
+    path("costs.csv", costs.costs_csv, name="costs-csv"),
     path("invoices", money.invoice_list, name="invoices"),
     path("invoices/<str:invoice_id>", money.invoice_detail, name="invoice"),
     path("invoices/<str:invoice_id>/pdf", money.invoice_pdf, name="invoice-pdf"),

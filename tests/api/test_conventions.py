@@ -180,7 +180,7 @@ def test_another_tenants_instance_cannot_be_acted_on(caller: Caller, stranger: C
     assert stranger.call("GET", f"/instances/{theirs}")[1]["state"] == "queued"
 
 
-@pytest.mark.parametrize("path", ["/instances", "/projects", "/quotas", "/api-keys", "/invoices", "/offers"])
+@pytest.mark.parametrize("path", ["/instances", "/projects", "/quotas", "/api-keys", "/invoices", "/offers", "/costs"])
 def test_a_list_takes_as_many_queries_for_three_rows_as_for_one(caller: Caller, path: str) -> None:
     """No query in a loop."""
 

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, connection
 
+from billing.costs import read_running_cost
 from billing.ledger import AccountKind, LedgerKeyReused, LedgerUnbalanced, Posting, find_difference, post
 from billing.metering import list_unmetered, meter_instance
 from billing.models import Charge, Invoice, InvoiceLine, LedgerPosting, LedgerTransaction, UsageInterval
 from billing.month_close import MonthNotOver, close_month, hash_document
-from billing.queries import list_invoices, read_running_cost
+from billing.queries import list_invoices
 from marketplace.instances.models import Instance
 from marketplace.instances.operations import begin_stopping
 from marketplace.instances.states import Reason

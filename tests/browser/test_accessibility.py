@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import Visit
 
 SCREENS = (
-    "/", "/catalogue?devices=2", "/launch?devices=2", "/instances", "/quotas", "/assurance", "/invoices", "/api-keys",
+    "/", "/catalogue?devices=2", "/launch?devices=2", "/instances", "/quotas", "/assurance", "/costs", "/invoices", "/api-keys",
 )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from marketplace.kernel import ids
 from marketplace.kernel.actors import as_actor
 from marketplace.kernel.models import Severity
 from marketplace.kernel.notices import raise_notice
+from marketplace.portal.views.costs import neutralise
 from marketplace.tenants.models import Role
 from marketplace.tenants.operations import add_member
 from tests.market import NOW, STAFF, Renter, add_renter, build_market, rent_as
@@ -73,7 +74,9 @@ def test_the_sign_in_never_leads_elsewhere(renter: Renter, client: Client, broke
     assert response.headers["Location"] == "/"
 
 
-@pytest.mark.parametrize("path", ["/", "/catalogue", "/launch", "/instances", "/quotas", "/invoices", "/api-keys"])
+@pytest.mark.parametrize(
+    "path", ["/", "/catalogue", "/launch", "/instances", "/quotas", "/costs", "/invoices", "/api-keys"]
+)
 def test_every_page_opens_in_both_languages_without_inline_code(signed_in: Client, path: str) -> None:
     """No inline script, style or handler; the policy allows none."""
     for language in ("en", "ko"):
@@ -203,3 +206,18 @@ def test_a_notice_is_shown_to_its_tenant_until_hidden(signed_in: Client, renter:
         assert signed_in.post(f"/notices/{ids.format_id(prefix='not', value=notice.id)}/hide").status_code == 404
     assert signed_in.post(f"/notices/{ids.format_id(prefix='not', value=mine.id)}/hide").status_code == 302
     assert "mine is 1" not in signed_in.get("/").content.decode()
+
+
+def test_a_cell_that_a_spreadsheet_would_run_is_text() -> None:
+    """Whatever a cost centre is called; names without a formula stay as they are."""
+    assert [neutralise(text) for text in ("=1+1", "+1", "-1", "@a", "\tx", "리스크-310")] == [
+        "'=1+1", "'+1", "'-1", "'@a", "'\tx", "리스크-310",
+    ]  # fmt: skip
+
+
+def test_costs_can_be_had_as_csv(signed_in: Client) -> None:
+    """UTF-8 with its mark, a header, and no row while nothing was used."""
+    answer = signed_in.get("/costs.csv?by=cost_centre")
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/csv; charset=utf-8")
+    assert answer.content.decode().startswith("\ufeff")
+    assert answer.content.decode().count("\n") == 1

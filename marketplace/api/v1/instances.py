@@ -9,7 +9,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from billing.queries import list_usage, read_running_cost
+from billing.costs import read_running_cost
+from billing.queries import list_usage
 from billing.rating import Plan
 from marketplace.api.pagination import PARAMETERS, WINDOW_PARAMETERS, created_window, paginate_read, whole
 from marketplace.api.parsing import (

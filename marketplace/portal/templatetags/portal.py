@@ -100,6 +100,12 @@ def price_conditions(price: AgreedPrice) -> str:
 
 
 @register.filter
+def count(number: int) -> str:
+    """`1,234,567`."""
+    return f"{int(number):,}"
+
+
+@register.filter
 def times(micros: int, count: int) -> int:
     """For a number of devices."""
     return int(micros) * int(count)

@@ -4,7 +4,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_GET, require_POST
 
-from billing.queries import read_month_to_date
+from billing.costs import read_month_to_date
 from marketplace.instances.queries import list_instances
 from marketplace.instances.states import State
 from marketplace.journeys.notice_texts import describe_notice

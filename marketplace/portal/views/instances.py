@@ -9,7 +9,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from billing.queries import read_running_cost
+from billing.costs import read_running_cost
 from billing.rating import VAT_PERCENT, Plan
 from marketplace.instances.models import Allocation, Instance
 from marketplace.instances.operations import InstanceSpec, ScheduleSpec

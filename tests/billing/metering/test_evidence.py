@@ -7,11 +7,11 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from django.db.models import Sum
 
+from billing.costs import read_running_cost
 from billing.metering import list_expired_unknown, list_unmetered, meter_instance
 from billing.metering.outages import apply_outage, list_unapplied
 from billing.models import Charge, UsageInterval
 from billing.month_close import close_month
-from billing.queries import read_running_cost
 from marketplace.instances.models import Instance
 from marketplace.instances.operations import SeenRun, begin_stopping, record_seen_again
 from marketplace.instances.states import Reason
