@@ -61,6 +61,10 @@ class Environment(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Least severe log line written."
     )
+    topology_label: str = Field(
+        default="nvidia.com/gpu.clique",
+        description="Node label whose value names the group of nodes that a fast fabric joins; gangs stay within one group.",
+    )
     cluster_silence_s: int = Field(
         default=30,
         ge=5,

@@ -10,7 +10,9 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import F
+from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Greatest
 
 from billing.prices import Buyer, list_plans_in_force
@@ -236,15 +238,17 @@ def read_stock(*, now: datetime, silence: timedelta, accelerators: Iterable[str]
             is_cluster_active=row[14] == ClusterStatus.ACTIVE,
             is_node_ready=row[15],
             is_node_schedulable=row[16],
+            topology=row[17] or "",
         )
         for row in rows.annotate(
-            free_now=free_devices, free_cpu_now=free_cpu, free_memory_now=free_memory
+            free_now=free_devices, free_cpu_now=free_cpu, free_memory_now=free_memory,
+            topology=KeyTextTransform(settings.TOPOLOGY_LABEL, "node__labels"),
         )
         .order_by("node__cluster__site__code", "node__name", "accelerator__code")
         .values_list(
             "id", "node_id", "node__name", "node__cluster_id", "node__cluster__name", "node__cluster__site_id",
             "node__cluster__site__code", "accelerator__code", "accelerator__offers__id", "capacity_devices", "free_now",
             "free_cpu_now", "free_memory_now", "node__cluster__last_seen_at", "node__cluster__status", "node__is_ready",
-            "node__is_schedulable",
+            "node__is_schedulable", "topology",
         )
     ]  # fmt: skip

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from marketplace.scheduling.packing import BestFit, Packing
 from marketplace.scheduling.stock import Cell, Pool, Rejection, Remainder, StockView
+from marketplace.scheduling.topology import pick_together
 from marketplace.scheduling.waiting import Rejected, WaitReason, find_wait_reason
 
 NODES_NAMED_MAX: Final = 64
@@ -154,6 +155,23 @@ def barred_stock(request: Request, view: StockView, pool: Pool) -> frozenset[UUI
     )
 
 
+def _find_together(
+    pool: Pool, ranked: Sequence[tuple[tuple[int, ...], Remainder]], nodes: int, barred: frozenset[UUID]
+) -> tuple[Rank, list[Cell]] | None:
+    """The nodes of a gang by topology; None when too few are free that nobody holds."""
+    ordered = [
+        (found, pool.cells[stock_id])
+        for found, free in ranked
+        for _node, stock_id in pool.by_remainder[free]
+        if stock_id not in barred
+    ]
+    cells = pick_together([cell for _found, cell in ordered], nodes=nodes)
+    if not cells:
+        return None
+    score = next(found for found, cell in ordered if cell is cells[0])
+    return (*score, pool.site, cells[0].stock.node), cells
+
+
 def _find_in_pool(
     request: Request, pool: Pool, need: Remainder, packing: Packing, *, barred: frozenset[UUID]
 ) -> tuple[Rank, list[Cell]] | None:
@@ -162,6 +180,9 @@ def _find_in_pool(
         for free in pool.by_remainder
         if free.holds(need)
     )
+    together = _find_together(pool, ranked, request.nodes, barred) if request.nodes > 1 and pool.has_topology else None
+    if together is not None:
+        return together
     cells: list[Cell] = []
     score: tuple[int, ...] | None = None
     for found, free in ranked:

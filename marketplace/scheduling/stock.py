@@ -43,6 +43,7 @@ class Stock:
 
     Attributes:
         free_devices: Observed allocatable − foreign requests − allocated; never negative.
+        topology: The group of nodes that a fast fabric joins, as the node's labels name it; "" = unknown.
         is_cluster_fresh: Whether the cluster answered recently enough for its stock to be sold.
     """
 
@@ -63,6 +64,7 @@ class Stock:
     is_cluster_active: bool = True
     is_node_ready: bool = True
     is_node_schedulable: bool = True
+    topology: str = ""
 
 
 class Remainder(NamedTuple):
@@ -132,6 +134,7 @@ class Pool:
     cluster_id: UUID
     accelerator: str
     capacity_max: int = 0
+    has_topology: bool = False
     free_devices: int = 0
     by_remainder: dict[Remainder, list[tuple[str, UUID]]]
     held: dict[str, Cell]
@@ -170,6 +173,7 @@ class StockView:
         pool.cells[stock.stock_id] = cell
         self.cells[stock.stock_id].append(cell)
         pool.capacity_max = max(pool.capacity_max, stock.capacity_devices)
+        pool.has_topology = pool.has_topology or bool(stock.topology)
         self._by_node[stock.node_id].append(cell)
         if cell.obstacle is not None:
             pool.unhealthy.setdefault(cell.obstacle, []).append(cell)

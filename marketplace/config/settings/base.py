@@ -210,6 +210,7 @@ DOCUMENT_FONTS = ENVIRONMENT.document_fonts or str(
 )
 BASE_URL = ENVIRONMENT.base_url
 BROKER_URL = ENVIRONMENT.broker_url
+TOPOLOGY_LABEL = ENVIRONMENT.topology_label
 CLUSTER_SILENCE = timedelta(seconds=ENVIRONMENT.cluster_silence_s)
 UNSCHEDULABLE_AFTER = timedelta(seconds=ENVIRONMENT.unschedulable_s)
 FAIR_SHARE_HALF_LIFE_S = ENVIRONMENT.fair_share_half_life_s
