@@ -1,7 +1,7 @@
 """What runs, ran and was asked for over all tenants: what the admitter weighs. Needs a staff actor."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import QuerySet
 
-from marketplace.instances.models import Instance
+from marketplace.instances.models import Allocation, DecisionOutcome, Instance, PlacementDecision
 from marketplace.instances.states import Goal, State
 from marketplace.scheduling.fair_share import HALF_LIVES_MAX
 
@@ -216,3 +216,22 @@ def score_estimates(*, now: datetime, window: timedelta) -> EstimateScore:
         error_p50_s=error_p50_s,
         late_p90_s=late_p90_s,
     )
+
+
+def list_live_allocations() -> list[Allocation]:
+    """The first node of every instance that holds devices, with instance, project, tenant, accelerator and cluster."""
+    rows = Allocation.objects.filter(released_at__isnull=True, rank=0).select_related(
+        "instance__project", "instance__tenant", "stock__accelerator", "stock__node__cluster"
+    )
+    return list(rows.order_by("instance__tenant__name", "instance__name"))
+
+
+def read_certificates_relied_on(*, instance_ids: Iterable[UUID]) -> Mapping[tuple[UUID | None, int], frozenset[str]]:
+    """For each instance and attempt that was placed the ids of the certificates its decision relied on."""
+    rows = PlacementDecision.objects.filter(
+        instance_id__in=list(instance_ids), outcome=DecisionOutcome.PLACED
+    ).values_list("instance_id", "attempt", "certificates")
+    return {
+        (instance_id, attempt): frozenset(item["id"] for item in certificates)
+        for instance_id, attempt, certificates in rows
+    }

@@ -20,6 +20,7 @@ from marketplace.sovereignty.operations import check_requirements, publish_rule
 from marketplace.sovereignty.queries import DataClassUnknown, list_requirements_in_force
 from marketplace.sovereignty.rules import Assessment, CustomerFacts, Refusal, Requirements, permits
 from marketplace.tenants.models import Project
+from marketplace.tenants.queries import list_projects_of_class
 
 PROJECTS_MAX = 2_000
 
@@ -94,11 +95,7 @@ def preview_rule(
     new = check_requirements(data_class=data_class, body=requirements)
     at = max(effective_from, now)
     facts = read_market_facts()
-    projects = list(
-        Project.objects.filter(data_classes__contains=[data_class])
-        .select_related("tenant")
-        .order_by("tenant__name", "name")[:PROJECTS_MAX]
-    )
+    projects = list(list_projects_of_class(data_class=data_class)[:PROJECTS_MAX])
     assessments = read_assessments(tenant_ids={project.tenant_id for project in projects})
     impacts = [_impact_on(project, new, facts, assessments.get(project.tenant_id, ()), at=at) for project in projects]
     satisfied, unsatisfied = _who_satisfies(new, facts, at=at)

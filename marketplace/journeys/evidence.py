@@ -20,6 +20,7 @@ from marketplace.instances.queries import get_instance, list_decisions, list_tra
 from marketplace.inventory.models import AssuranceDocument, Certification, CustomerAssessment
 from marketplace.kernel import ids
 from marketplace.kernel.actors import Actor
+from marketplace.kernel.audit import list_acts
 from marketplace.kernel.canonical import canonical_json
 from marketplace.kernel.errors import ValidationFailed
 from marketplace.kernel.models import AuditEntry
@@ -92,9 +93,7 @@ def _collect(actor: Actor, instance: Instance, start: datetime, end: datetime, *
     decisions = _list_decisions(actor, instance, runs, start=start, end=end)
     usage = list_usage(actor=actor, instance_id=instance.id).filter(_overlaps("started_at", "ended_at", start, end))
     moves = list_transitions(actor=actor, instance_id=instance.id).filter(occurred_at__gte=start, occurred_at__lt=end)
-    acts = AuditEntry.objects.filter(
-        tenant_id=instance.tenant_id, object_id=instance.id, occurred_at__gte=start, occurred_at__lt=end
-    )
+    acts = list_acts(tenant_id=instance.tenant_id, object_id=instance.id, start=start, end=end)
     return {
         "schema": SCHEMA,
         "installation": str(settings.INSTALLATION_ID),
@@ -116,7 +115,7 @@ def _collect(actor: Actor, instance: Instance, start: datetime, end: datetime, *
         "usage": [_describe_usage(row) for row in usage.order_by("started_at", "rank")],
         "certificates": _read_certificates(decisions),
         "assessments": _read_assessments(decisions),
-        "audit": [_describe_act(row) for row in acts.order_by("occurred_at", "id")],
+        "audit": [_describe_act(row) for row in acts],
     }
 
 

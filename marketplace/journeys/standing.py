@@ -1,11 +1,11 @@
 """Would what runs now still be permitted where it runs? Judged for operators; nothing is moved or ended because of it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from marketplace.instances.models import Allocation, DecisionOutcome, PlacementDecision
+from marketplace.instances.history import list_live_allocations, read_certificates_relied_on
 from marketplace.inventory.queries import read_assessments, read_site_facts
 from marketplace.sovereignty.queries import DataClassUnknown, list_requirements_in_force, read_scheme_levels
 from marketplace.sovereignty.rules import CustomerFacts, Requirements, Verdict, permits
@@ -45,13 +45,10 @@ def judge_running(*, now: datetime, requirements_of: RequirementsOf | None = Non
     Args:
         requirements_of: Rules for a mix of classes; default those in force at `now`.
     """
-    rows = Allocation.objects.filter(released_at__isnull=True, rank=0).select_related(
-        "instance__project", "instance__tenant", "stock__accelerator", "stock__node__cluster"
-    )
-    live = list(rows.order_by("instance__tenant__name", "instance__name"))
+    live = list_live_allocations()
     facts = read_site_facts(site_ids={row.stock.node.cluster.site_id for row in live})
     assessments = read_assessments(tenant_ids={row.tenant_id for row in live})
-    relied_on = _read_relied_on(live)
+    relied_on = read_certificates_relied_on(instance_ids=[row.instance_id for row in live])
     levels = read_scheme_levels()
     find = _cached(requirements_of or (lambda classes: list_requirements_in_force(data_classes=classes, now=now)))
     standings = []
@@ -100,13 +97,3 @@ def _cached(find: RequirementsOf) -> Callable[[tuple[str, ...]], Sequence[Requir
         return known[classes]
 
     return look
-
-
-def _read_relied_on(live: Sequence[Allocation]) -> Mapping[tuple[UUID, int], frozenset[str]]:
-    rows = PlacementDecision.objects.filter(
-        instance_id__in=[row.instance_id for row in live], outcome=DecisionOutcome.PLACED
-    ).values_list("instance_id", "attempt", "certificates")
-    return {
-        (instance_id, attempt): frozenset(item["id"] for item in certificates)
-        for instance_id, attempt, certificates in rows
-    }

@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from marketplace.kernel.actors import Actor
 from marketplace.kernel.models import AuditEntry
 
@@ -42,3 +44,11 @@ def record_act(
         changes=dict(changes or {}),
         occurred_at=now,
     )
+
+
+def list_acts(*, tenant_id: UUID, object_id: UUID, start: datetime, end: datetime) -> QuerySet[AuditEntry]:
+    """Entries about one thing of a tenant in a half-open period, oldest first; row-level security keeps other tenants' out."""
+    rows = AuditEntry.objects.filter(
+        tenant_id=tenant_id, object_id=object_id, occurred_at__gte=start, occurred_at__lt=end
+    )
+    return rows.order_by("occurred_at", "id")

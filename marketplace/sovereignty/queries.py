@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from marketplace.kernel.errors import ValidationFailed
-from marketplace.sovereignty.models import AssuranceScheme, DataClass, DataClassRule
+from marketplace.sovereignty.models import AssuranceScheme, DataClass, DataClassRule, HeldBy
 from marketplace.sovereignty.requirements import parse_requirements
 from marketplace.sovereignty.rules import Requirements
 
@@ -52,3 +52,8 @@ def read_data_class_names(*, language: str) -> Mapping[str, str]:
     """Code → name in the language (`ko` or `en`)."""
     name = "name_en" if language == "en" else "name_ko"
     return dict(DataClass.objects.values_list("code", name))
+
+
+def list_schemes(*, held_by: HeldBy) -> QuerySet[AssuranceScheme]:
+    """Assurance schemes of providers and sites, or those of customers, by code."""
+    return AssuranceScheme.objects.filter(held_by=held_by).order_by("code")

@@ -86,3 +86,9 @@ def list_api_keys(*, actor: Actor) -> QuerySet[ApiKey]:
     if actor.project_ids is not None:
         rows = rows.filter(project_id__in=actor.project_ids)
     return rows.order_by("-id")
+
+
+def list_projects_of_class(*, data_class: str) -> QuerySet[Project]:
+    """Every tenant's projects that hold a data class, with their tenants; for operators."""
+    rows = Project.objects.filter(data_classes__contains=[data_class]).select_related("tenant")
+    return rows.order_by("tenant__name", "name")

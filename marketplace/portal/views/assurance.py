@@ -10,7 +10,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from marketplace.inventory.models import CustomerAssessment, Provider
+from marketplace.inventory.models import CustomerAssessment
 from marketplace.inventory.queries import list_assessments, list_certifications
 from marketplace.journeys.assess import AssessmentRequest, assess, withdraw
 from marketplace.journeys.calendar import draw_calendar
@@ -21,7 +21,8 @@ from marketplace.kernel.actors import savepoint
 from marketplace.kernel.errors import NotFound, OndolError, ValidationFailed
 from marketplace.kernel.uploads import read_upload
 from marketplace.portal.page import Page, member_page
-from marketplace.sovereignty.models import AssuranceScheme, HeldBy
+from marketplace.sovereignty.models import HeldBy
+from marketplace.sovereignty.queries import list_schemes
 from marketplace.tenants.access import require_permission
 from marketplace.tenants.queries import list_people_who_may
 
@@ -73,8 +74,8 @@ def assurance(page: Page) -> HttpResponse:
             for row, (name, holder, _ends_at) in zip(certificates, names, strict=True)
         ],
         calendar=draw_calendar(items=names, now=now),
-        schemes=[(row.code, words.scheme(row.code)) for row in AssuranceScheme.objects.filter(held_by=HeldBy.CUSTOMER)],
-        providers=[(row.code, words.provider(row.code)) for row in Provider.objects.order_by("code")],
+        schemes=[(row.code, words.scheme(row.code)) for row in list_schemes(held_by=HeldBy.CUSTOMER)],
+        providers=sorted(words.providers.items()),
         people=list_people_who_may(actor=page.actor, permission="assurance.write"),
         may_write=page.may("assurance.write"),
         is_everywhere=page.actor.project_ids is None,
