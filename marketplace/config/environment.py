@@ -85,6 +85,16 @@ class Environment(BaseSettings):
         ge=60,
         description="Seconds after which what a tenant used counts half as much for its place in the queue.",
     )
+    quota_second_person_units: int = Field(
+        default=32,
+        ge=1,
+        description="A quota raised by so many devices or instances at once needs the approval of a second operator.",
+    )
+    quota_second_person_gib: int = Field(
+        default=51_200,
+        ge=1,
+        description="A quota raised by so many GiB of storage at once needs the approval of a second operator.",
+    )
     document_fonts: str = Field(
         default="",
         description="Directory with Pretendard's OTF or TTF files for PDF documents; empty = where `make assets` puts them.",

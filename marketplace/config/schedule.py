@@ -9,6 +9,8 @@ SCHEDULE: Final[dict[str, dict[str, Any]]] = {
     "run-schedules": {"task": "journeys.run_schedules", "schedule": 30.0, "options": {"expires": 30}},
     "watch-assurance": {"task": "journeys.watch_assurance", "schedule": 600.0, "options": {"expires": 600}},
     "meter-due": {"task": "billing.meter_due", "schedule": 10.0, "options": {"expires": 10}},
+    "check-quotas": {"task": "quotas.check", "schedule": 86_400.0},
+    "remind-of-quota-ends": {"task": "quotas.remind_of_ends", "schedule": 3_600.0, "options": {"expires": 3_600}},
     "apply-quota-periods": {"task": "quotas.apply_due_periods", "schedule": 60.0, "options": {"expires": 60}},
     "fold-balances": {"task": "billing.fold_balances", "schedule": 60.0, "options": {"expires": 60}},
     "check-ledger": {"task": "billing.check_ledger", "schedule": 86_400.0},

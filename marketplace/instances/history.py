@@ -73,6 +73,18 @@ def read_live_use() -> Mapping[tuple[str, str], tuple[int, int]]:
         return {(sector, code): (devices, instances) for sector, code, devices, instances in cursor.fetchall()}
 
 
+def count_waiting(*, accelerators: Sequence[str]) -> tuple[int, int, int]:
+    """Queued instances that one of the accelerators would serve: how many, their devices, of how many tenants."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*)::int, coalesce(sum(devices * nodes), 0)::int, count(DISTINCT tenant_id)::int"
+            " FROM instances_instance WHERE state = 'queued' AND (accelerators = '{}' OR accelerators && %s::varchar[])",
+            [list(accelerators)],
+        )
+        count, devices, tenants = cursor.fetchone()
+    return count, devices, tenants
+
+
 class LiveRow(NamedTuple):
     """What holds devices of one node.
 

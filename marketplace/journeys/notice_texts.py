@@ -95,6 +95,32 @@ TEXTS: Final[Mapping[str, NoticeText]] = {
         _("Make it anew and record it; after that day nothing new that needs it is placed there."),
         route="portal:assurance",
     ),
+    "quota.drift": NoticeText(
+        _("%(count)s quotas do not add up; the first counts %(used)s, holds %(held)s, and should be %(expected)s."),
+        _("Run `manage.py check_quotas` for the list; nothing was changed."),
+    ),
+    "quota.period_ends": NoticeText(
+        _(
+            "The limit of %(limit)s for %(selector)s ends on %(ends_on)s; then it is %(after)s, and %(used)s are in use."
+        ),
+        _("What runs goes on; nothing new fits above the limit. Ask for an extension in time."),
+        route="portal:quotas",
+    ),
+    "quota.request_approved": NoticeText(
+        _("Your request for %(wanted)s of %(selector)s was approved: %(reason)s"), route="portal:quotas"
+    ),
+    "quota.request_partly_approved": NoticeText(
+        _("Of your request for %(wanted)s of %(selector)s, %(granted)s were approved: %(reason)s"),
+        route="portal:quotas",
+    ),
+    "quota.request_sent_back": NoticeText(
+        _("Your request for %(wanted)s of %(selector)s was sent back: %(reason)s"),
+        _("Complete it and send it again."),
+        route="portal:quotas",
+    ),
+    "quota.request_refused": NoticeText(
+        _("Your request for %(wanted)s of %(selector)s was refused: %(reason)s"), route="portal:quotas"
+    ),
     "quota.over_limit": NoticeText(
         _(
             "The quota for %(selector)s is %(limit)s %(meter)s, and %(used)s are in use. It only warns, so nothing was refused."

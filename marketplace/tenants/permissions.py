@@ -13,6 +13,8 @@ PERMISSIONS: Final = frozenset(
         "instances.read",
         "instances.write",
         "quotas.read",
+        "quotas.write",
+        "quota_requests.write",
         "invoices.read",
         "usage.read",
         "api_keys.read",

@@ -214,6 +214,8 @@ TOPOLOGY_LABEL = ENVIRONMENT.topology_label
 CLUSTER_SILENCE = timedelta(seconds=ENVIRONMENT.cluster_silence_s)
 UNSCHEDULABLE_AFTER = timedelta(seconds=ENVIRONMENT.unschedulable_s)
 FAIR_SHARE_HALF_LIFE_S = ENVIRONMENT.fair_share_half_life_s
+QUOTA_SECOND_PERSON_UNITS = ENVIRONMENT.quota_second_person_units
+QUOTA_SECOND_PERSON_GIB = ENVIRONMENT.quota_second_person_gib
 ATTEMPTS_MAX = ENVIRONMENT.attempts_max
 
 UNFOLD: dict[str, Any] = {

@@ -49,6 +49,7 @@ class QuotaRequest(models.Model):
     origin = models.CharField(max_length=8, choices=RequestOrigin, default=RequestOrigin.CUSTOMER)
     scope_kind = models.CharField(max_length=8, choices=ScopeKind, default=ScopeKind.TENANT)
     scope_id = models.UUIDField()
+    within_project_id = models.UUIDField(null=True, blank=True)
     selector_kind = models.CharField(max_length=12, choices=SelectorKind)
     selector = models.CharField(max_length=60, blank=True)
     meter = models.CharField(max_length=12, choices=Meter, default=Meter.DEVICES)
@@ -77,7 +78,16 @@ class QuotaRequest(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["tenant", "id"], name="quotas_request_tenant_id"),
             models.UniqueConstraint(
-                fields=["tenant", "scope_kind", "scope_id", "selector_kind", "selector", "meter"],
+                fields=[
+                    "tenant",
+                    "scope_kind",
+                    "scope_id",
+                    "within_project_id",
+                    "selector_kind",
+                    "selector",
+                    "meter",
+                ],
+                nulls_distinct=False,
                 condition=Q(status__in=["open", "sent_back", "awaiting_second"]),
                 name="quotas_request_pending_once",
             ),

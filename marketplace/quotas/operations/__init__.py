@@ -1,6 +1,18 @@
 """Every write of quotas, with its audit entry."""
 
 from marketplace.quotas.holders import QuotaDemand
+from marketplace.quotas.operations.bulk import BulkInvalid, BulkPlan, apply_bulk, plan_bulk, refuse_errors
+from marketplace.quotas.operations.checking import Drift, find_drift, list_tenants_with_quotas, tell_drift
+from marketplace.quotas.operations.commitment import Commitment, judge_commitment
+from marketplace.quotas.operations.deciding import (
+    QuotaOvercommitted,
+    SecondPersonNeeded,
+    Thresholds,
+    approve_request,
+    edit_or_propose,
+    refuse_request,
+    send_back_request,
+)
 from marketplace.quotas.operations.limits import (
     BelowUse,
     QuotaAboveParent,
@@ -14,6 +26,15 @@ from marketplace.quotas.operations.limits import (
 )
 from marketplace.quotas.operations.locking import apply_due_periods, apply_periods, lock_tenants
 from marketplace.quotas.operations.path import LineKey, key_of
+from marketplace.quotas.operations.reminding import remind_of_ends
+from marketplace.quotas.operations.requests import (
+    QuotaRequestInvalid,
+    QuotaRequestPending,
+    QuotaRequestSettled,
+    ask_quota,
+    resubmit_request,
+    withdraw_request,
+)
 from marketplace.quotas.operations.shares import ShareEdit, revoke_share, set_share
 from marketplace.quotas.operations.taking import (
     QuotaExceeded,
@@ -25,6 +46,10 @@ from marketplace.quotas.operations.taking import (
 
 __all__ = [
     "BelowUse",
+    "BulkInvalid",
+    "BulkPlan",
+    "Commitment",
+    "Drift",
     "LineKey",
     "QuotaAboveParent",
     "QuotaBelowUse",
@@ -32,19 +57,40 @@ __all__ = [
     "QuotaEdit",
     "QuotaExceeded",
     "QuotaInvalid",
+    "QuotaOvercommitted",
     "QuotaPeriodInvalid",
+    "QuotaRequestInvalid",
+    "QuotaRequestPending",
+    "QuotaRequestSettled",
+    "SecondPersonNeeded",
     "ShareEdit",
+    "Thresholds",
+    "apply_bulk",
     "apply_due_periods",
     "apply_edit",
     "apply_periods",
+    "approve_request",
+    "ask_quota",
+    "edit_or_propose",
+    "find_drift",
+    "judge_commitment",
     "key_of",
+    "list_tenants_with_quotas",
     "lock_applicable_quotas",
     "lock_held_quotas",
     "lock_tenants",
+    "plan_bulk",
+    "refuse_errors",
+    "refuse_request",
     "release_quota",
+    "remind_of_ends",
+    "resubmit_request",
     "revoke_period",
     "revoke_share",
+    "send_back_request",
     "set_quota",
     "set_share",
     "take_quota",
+    "tell_drift",
+    "withdraw_request",
 ]

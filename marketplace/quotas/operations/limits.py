@@ -13,7 +13,7 @@ from marketplace.inventory.models import Accelerator, AcceleratorKind
 from marketplace.kernel.actors import Actor, ActorKind
 from marketplace.kernel.audit import record_act
 from marketplace.kernel.errors import NotFound, ValidationFailed
-from marketplace.quotas.holders import lock_live_demands
+from marketplace.quotas.holders import QuotaDemand, lock_live_demands
 from marketplace.quotas.models import (
     Enforcement,
     Meter,
@@ -135,6 +135,20 @@ def apply_edit(*, actor: Actor, edit: QuotaEdit, reason: str, now: datetime) -> 
         edit=edit, quota=quota, periods=periods,
         path=read_path(tenant=tenant, kinds=kinds, has_shares=actor.kind is not ActorKind.CUSTOMER), kinds=kinds, now=now,
     )  # fmt: skip
+    return write_edit(actor=actor, edit=edit, quota=quota, after=after, reason=reason, now=now)
+
+
+def write_edit(
+    *, actor: Actor, edit: QuotaEdit, quota: Quota | None, after: tuple[Period, ...], reason: str, now: datetime
+) -> Quota:
+    """Write a checked edit; the caller holds the tenant's lock and the quota row's.
+
+    Args:
+        after: The line's periods after the edit, as `check_edit` returned them.
+
+    Raises:
+        QuotaBelowUse: A new limit is below what already runs; nothing is written.
+    """
     if edit.effective_to is not None:
         return _add_period(actor=actor, edit=edit, quota=quota, after=after, reason=reason, now=now)
     if quota is None:
@@ -298,27 +312,52 @@ LEVEL_NAMES: Final = [_("the platform"), _("the sector"), _("the organization"),
 
 def _create(*, actor: Actor, edit: QuotaEdit, reason: str, now: datetime) -> Quota:
     """Write a new line and count into it what already runs."""
+    quota, holds = count_into_new(edit=edit, demands=dict(lock_live_demands(tenant_id=edit.line.tenant_id)), now=now)
+    quota.save(force_insert=True)
+    QuotaHold.objects.bulk_create(holds)
+    record_set(
+        actor=actor,
+        quota=quota,
+        changes={"limit": [None, edit.limit], "enforcement": [None, quota.enforcement]},
+        reason=reason,
+        now=now,
+    )
+    return quota
+
+
+def count_into_new(
+    *, edit: QuotaEdit, demands: Mapping[UUID, QuotaDemand], now: datetime
+) -> tuple[Quota, list[QuotaHold]]:
+    """A new line, and what already runs counted into it; both are still to be written.
+
+    Args:
+        demands: The tenant's live holders, locked.
+
+    Raises:
+        QuotaBelowUse: The limit is below what runs, and that is not wanted.
+    """
     quota = Quota(
-        **edit.line.fields(), limit=edit.limit, base_limit=edit.limit, enforcement=edit.enforcement or Enforcement.HARD,
+        **edit.line.fields(),
+        limit=edit.limit,
+        base_limit=edit.limit,
+        enforcement=edit.enforcement or Enforcement.HARD,
         updated_at=now,
-    )  # fmt: skip
+    )
     holds = [
         QuotaHold(
-            tenant_id=quota.tenant_id, quota=quota, holder_id=holder_id, taken_at=now,
+            tenant_id=quota.tenant_id,
+            quota=quota,
+            holder_id=holder_id,
+            taken_at=now,
             amount=amount_of(meter=quota.meter, demand=demand),
         )
-        for holder_id, demand in lock_live_demands(tenant_id=quota.tenant_id)
+        for holder_id, demand in demands.items()
         if is_counted(quota=quota, demand=demand)
-    ]  # fmt: skip
+    ]
     quota.used = sum(hold.amount for hold in holds)
     if quota.used > quota.limit and quota.enforcement == Enforcement.HARD and edit.below_use is BelowUse.REFUSE:
         raise below_use(limit=quota.limit, used=quota.used)
-    quota.save(force_insert=True)
-    QuotaHold.objects.bulk_create(holds)
-    _record(
-        actor, quota, {"limit": [None, edit.limit], "enforcement": [None, quota.enforcement]}, reason=reason, now=now
-    )
-    return quota
+    return quota, holds
 
 
 def _change(
@@ -331,7 +370,7 @@ def _change(
         changes["enforcement"] = [quota.enforcement, str(edit.enforcement)]
         quota.enforcement = edit.enforcement
     quota.save(update_fields=["base_limit", "limit", "next_change_at", "enforcement", "updated_at"])
-    _record(actor, quota, changes, reason=reason, now=now)
+    record_set(actor=actor, quota=quota, changes=changes, reason=reason, now=now)
     return quota
 
 
@@ -347,11 +386,12 @@ def _add_period(
     quota.limit, quota.next_change_at = limit_at(base=quota.base_limit, periods=after, now=now)
     quota.updated_at = now
     quota.save(update_fields=["limit", "next_change_at", "updated_at"])
-    _record(actor, quota, {"period": [None, describe_period(period)]}, reason=reason, now=now)
+    record_set(actor=actor, quota=quota, changes={"period": [None, describe_period(period)]}, reason=reason, now=now)
     return quota
 
 
-def _record(actor: Actor, quota: Quota, changes: Mapping[str, Any], *, reason: str, now: datetime) -> None:
+def record_set(*, actor: Actor, quota: Quota, changes: Mapping[str, Any], reason: str, now: datetime) -> None:
+    """Append the audit entry of one edit."""
     record_act(
         actor=actor, action="quota.set", object_type="quo", object_id=quota.id, tenant_id=quota.tenant_id, reason=reason,
         now=now, changes=changes,
