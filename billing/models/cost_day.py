@@ -8,7 +8,7 @@ from marketplace.kernel import ids
 class CostDay(models.Model):
     """What one instance, or one commitment, was charged for one day in Seoul: a projection of charges.
 
-    Kept up in the transaction that writes a charge; `manage.py rebuild_costs` makes it anew. Reports and running cost read a few
+    Kept up in the transaction that writes a charge. Reports and running cost read a few
     rows per instance and day here instead of every usage interval.
 
     Attributes:

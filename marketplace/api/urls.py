@@ -4,7 +4,7 @@ from django.urls import URLPattern, URLResolver, path, re_path
 
 from marketplace.api.schema_views import DocumentationView, SchemaView
 from marketplace.api.unknown import unknown_route
-from marketplace.api.v1 import assurance, billing, costs, evidence, instances, market, schedules, tenant
+from marketplace.api.v1 import assurance, billing, costs, evidence, instances, market, price_changes, schedules, tenant
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("accelerators", market.AcceleratorsView.as_view()),
@@ -27,6 +27,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("assessments/<str:assessment_id>/actions", assurance.AssessmentActionsView.as_view()),
     path("signing-keys", evidence.SigningKeysView.as_view()),
     path("instances/<str:instance_id>/charges", costs.InstanceChargesView.as_view()),
+    path("price-changes", price_changes.PriceChangesView.as_view()),
+    path("price-changes/<str:change_id>/actions", price_changes.PriceChangeActionsView.as_view()),
     path("costs", costs.CostsView.as_view()),
     path("projects", tenant.ProjectsView.as_view()),
     path("quotas", tenant.QuotasView.as_view()),

@@ -121,6 +121,13 @@ TEXTS: Final[Mapping[str, NoticeText]] = {
     "quota.request_refused": NoticeText(
         _("Your request for %(wanted)s of %(selector)s was refused: %(reason)s"), route="portal:quotas"
     ),
+    "price.rise_announced": NoticeText(
+        _("The price of %(name)s is to rise from ₩%(old)s to ₩%(new)s per device and hour on %(at)s."),
+        _(
+            "Agree or decline by the API (price-changes); without your consent the old price stays until the instance ends."
+        ),
+        route="portal:instances",
+    ),
     "quota.over_limit": NoticeText(
         _(
             "The quota for %(selector)s is %(limit)s %(meter)s, and %(used)s are in use. It only warns, so nothing was refused."
