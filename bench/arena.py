@@ -131,7 +131,7 @@ def _build(cluster: Cluster) -> tuple[str, str]:
     )
     actor = system_actor("bench")
     with as_actor(actor):
-        for quota in Quota.objects.filter(tenant_id=world.bank.tenant.id):
+        for quota in Quota.objects.filter(tenant_id=world.bank.tenant.id).order_by("-scope_kind"):  # the tenant first
             set_quota(
                 actor=actor, tenant_id=quota.tenant_id, scope_kind=ScopeKind(quota.scope_kind), scope_id=quota.scope_id,
                 selector_kind=SelectorKind(quota.selector_kind), selector=quota.selector, limit=100_000, now=now,

@@ -8,7 +8,7 @@ watcher sees it, or at the next resync.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import structlog
@@ -105,17 +105,35 @@ def _work(claimed: Claimed, read_clock: Callable[[], datetime]) -> list[Step]:
     """Take as many steps as one claimed workload can now."""
     steps: list[Step] = []
     try:
-        while len(steps) < STEPS_PER_PASS_MAX:
-            step = _pass(claimed, now=read_clock())
-            steps.append(step)
-            if step in (Step.WAIT, Step.APPLY, Step.DELETE, Step.REPORT_GONE, Step.REPORT_FOREIGN):
-                break
+        if _is_untouched(claimed) and _apply(claimed, now=read_clock(), is_first=True):
+            steps.append(Step.APPLY)
+        while not steps or (len(steps) < STEPS_PER_PASS_MAX and steps[-1] not in _LAST_STEPS):
+            steps.append(_pass(claimed, now=read_clock()))
     except KubeError as error:
         _put_off(claimed, error, now=read_clock())
     else:
-        with as_actor(ACTOR):
-            connections.record_success(cluster_id=claimed.workload.cluster_id, now=read_clock())
+        if claimed.workload.cluster.connection.failures:
+            with as_actor(ACTOR):
+                connections.record_success(cluster_id=claimed.workload.cluster_id, now=read_clock())
     return steps
+
+
+_LAST_STEPS: Final = frozenset({Step.WAIT, Step.APPLY, Step.DELETE, Step.REPORT_GONE, Step.REPORT_FOREIGN})
+"""After these the cluster has to move first."""
+
+
+def _is_untouched(claimed: Claimed) -> bool:
+    """Whether nobody can have asked the cluster for this pod yet: this is the workload's first claim, and it is wanted.
+
+    Then looking first would only tell that there is nothing; a foreign pod under the name answers the creation with a conflict.
+    """
+    workload = claimed.workload
+    return (
+        claimed.token == 1
+        and workload.applied_at is None
+        and workload.instance.state == State.PROVISIONING
+        and workload.instance.attempt == claimed.spec.attempt
+    )
 
 
 def _claim(*, instance_id: UUID, without: Sequence[UUID], now: datetime) -> Claimed | None:
@@ -257,27 +275,27 @@ def _newest(known: dict[str, PodFacts]) -> PodFacts | None:
     )
 
 
-def _apply(claimed: Claimed, *, now: datetime) -> None:
-    """Make the namespace once, then the pod; a specification that the cluster refuses ends the attempt."""
-    spec, client = claimed.spec, claimed.client
-    key = (claimed.workload.cluster_id, spec.namespace)
+def _apply(claimed: Claimed, *, now: datetime, is_first: bool = False) -> bool:
+    """Make the namespace once, then the pod; a specification that the cluster refuses ends the attempt.
+
+    Args:
+        is_first: Nobody has asked for the pod before, so it is created.
+
+    Returns:
+        False when something stands under the name already: look at it.
+    """
+    key = (claimed.workload.cluster_id, claimed.spec.namespace)
     try:
-        if key not in _known_namespaces:
-            client.apply(f"/api/v1/namespaces/{spec.namespace}", build_namespace(spec))
-            for path, body in build_namespaced(spec):
-                client.apply(path, body)
-            _known_namespaces.add(key)
-        pod = client.apply(_pod_path(spec), build_pod(spec))
-        if spec.gang and spec.rank == 0:
-            for path, body in build_gang(spec, owner_uid=pod["metadata"]["uid"]):
-                client.apply(path, body)
+        pod = _send(claimed, is_first=is_first)
     except KubeNotFound:
         _known_namespaces.discard(key)
         raise
     except (KubeInvalid, KubeForbidden) as error:
         _known_namespaces.discard(key)
         _refuse(claimed, error, now=now)
-        return
+        return True
+    if pod is None:
+        return False
     with as_actor(ACTOR):
         _mine(claimed).update(
             applied_at=now,
@@ -287,6 +305,29 @@ def _apply(claimed: Claimed, *, now: datetime) -> None:
             failures=0,
             last_error="",
         )
+    return True
+
+
+def _send(claimed: Claimed, *, is_first: bool) -> dict[str, Any] | None:
+    """Ask for everything that the workload needs; the pod, or None when a first one's name is taken."""
+    spec, client = claimed.spec, claimed.client
+    key = (claimed.workload.cluster_id, spec.namespace)
+    if key not in _known_namespaces:
+        client.apply(f"/api/v1/namespaces/{spec.namespace}", build_namespace(spec))
+        for path, body in build_namespaced(spec):
+            client.apply(path, body)
+        _known_namespaces.add(key)
+    if is_first:
+        try:
+            pod = client.create(f"/api/v1/namespaces/{spec.namespace}/pods", build_pod(spec))
+        except KubeConflict:
+            return None
+    else:
+        pod = client.apply(_pod_path(spec), build_pod(spec))
+    if spec.gang and spec.rank == 0:
+        for path, body in build_gang(spec, owner_uid=pod["metadata"]["uid"]):
+            client.apply(path, body)
+    return pod
 
 
 def _refuse(claimed: Claimed, error: KubeError, *, now: datetime) -> None:

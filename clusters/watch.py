@@ -31,6 +31,8 @@ from clusters.kube.client import KubeClient
 from clusters.kube.errors import KubeError, KubeGarbage, WatchExpired
 from clusters.models import ClusterConnection, Workload
 from clusters.nodes import CatalogueRow, NodeReading, foreign_requests, is_foreign, pod_requests, read_node
+from clusters.observations import Sighting, read_pod
+from clusters.plan import calls_for_a_step
 from clusters.sightings import record_sightings, sight
 from marketplace.inventory.models import Accelerator, Cluster
 from marketplace.inventory.stock import ObservedNode, record_node, record_nodes_gone
@@ -151,7 +153,8 @@ class ClusterWatcher:
             with as_actor(ACTOR):
                 sighting = sight(pod=pod, at=at, is_deletion=kind == "DELETED")
                 record_sightings(cluster_id=self.cluster_id, sightings=[(instance_id, sighting)])
-                hint("instance.due", instance_id)
+                if _may_have_next_step(sighting):
+                    hint("instance.due", instance_id)
             return
         self._take_foreign(kind, pod, at=at)
 
@@ -300,6 +303,13 @@ def _instance_of(pod: Json) -> UUID | None:
         return ids.parse_id(prefix="ins", text=labels.get(LABEL_INSTANCE, ""))
     except ids.MalformedId:
         return None
+
+
+def _may_have_next_step(sighting: Sighting) -> bool:
+    try:
+        return calls_for_a_step(read_pod(sighting))
+    except KubeGarbage:
+        return True
 
 
 def _holds_something(pod: Json) -> bool:

@@ -136,6 +136,16 @@ class KubeClient:
         finally:
             response.close()
 
+    def create(self, path: str, body: Json) -> Json:
+        """Make an object in the collection `path`; half the API server's work of an apply.
+
+        For names that nobody can have used: a refused one counts against the namespace's ResourceQuota until its next resync.
+
+        Raises:
+            KubeConflict: The name is taken.
+        """
+        return self._call("POST", f"{path}?fieldManager={FIELD_MANAGER}", body=body)
+
     def apply(self, path: str, body: Json) -> Json:
         """Server-side apply; makes or changes the object, and may be repeated."""
         return self._call(

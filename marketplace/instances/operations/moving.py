@@ -105,7 +105,8 @@ def _move_placed(instances: Sequence[Instance], *, now: datetime) -> None:
         for row, from_state in moves
     )
     for row in instances:
-        _hint_moved(row)
+        # Not `instance.moved`: a placement is nothing to the meter, and a task per placement that finds nothing is not cheap.
+        hint("instance.due", row.id)
 
 
 def _assign(instance: Instance, *, to_state: State, reason: Reason, now: datetime) -> State:

@@ -15,6 +15,7 @@ from django.db import DatabaseError, connection
 from marketplace.journeys.admit import LEASE, admit_pass
 from marketplace.kernel import clock
 from marketplace.kernel.actors import as_actor, system_actor
+from marketplace.kernel.garbage import settle_memory
 from marketplace.kernel.leases import release_lease
 from marketplace.kernel.wakeups import WakeupListener, channel
 
@@ -38,6 +39,7 @@ class Command(BaseCommand):
 
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
+        settle_memory()
         holder = f"{socket.gethostname()}:{os.getpid()}"
         wake = channel(installation_id=settings.INSTALLATION_ID, name="admitter")
         with WakeupListener(broker_url=settings.BROKER_URL, channel_name=wake) as listener:
