@@ -42,6 +42,7 @@ class NodeReading:
     """A node in numbers.
 
     Attributes:
+        conditions: Types of conditions that are True, Ready apart.
         stock: For each accelerator id: (capacity, allocatable).
         resources: Accelerator id → resource name, for subtracting foreign requests.
     """
@@ -52,6 +53,7 @@ class NodeReading:
     is_schedulable: bool
     not_ready_since: datetime | None
     ready_since: datetime | None
+    conditions: tuple[str, ...]
     labels: Mapping[str, str]
     taint_keys: tuple[str, ...]
     versions: Mapping[str, str]
@@ -116,6 +118,15 @@ def _read(node: Json, catalogue: Iterable[CatalogueRow]) -> NodeReading:
         is_schedulable=not spec.get("unschedulable", False) and not blocking,
         not_ready_since=None if is_ready else instant(ready.get("lastTransitionTime")),
         ready_since=instant(ready.get("lastTransitionTime")) if is_ready else None,
+        conditions=tuple(
+            sorted(
+                {
+                    str(item["type"])[:60]
+                    for item in status.get("conditions") or []
+                    if item.get("status") == "True" and item.get("type") != "Ready"
+                }
+            )
+        ),
         labels={key: value for key, value in labels.items() if key.startswith(KEPT_LABEL_PREFIXES)},
         taint_keys=tuple(sorted({taint["key"] for taint in taints})),
         versions=_versions(rows, labels),

@@ -19,6 +19,8 @@ START_FAILURES: Final = frozenset({"StartError", "ContainerCannotRun"})
 PHASE_ORDER: Final = ("", "Pending", "Running", "Succeeded", "Failed")
 """From least to furthest: `Unknown` says nothing and is not in the order."""
 IMAGE_REASONS: Final = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
+START_REASONS: Final = frozenset({"CreateContainerError", "CreatePodSandboxError"})
+"""The node could not make the container; a wrong command shows later and under other names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,7 +203,7 @@ def _deletion_asked_at(metadata: Json) -> datetime | None:
 
 def _failure(status: Json, main: Json) -> str:
     waiting = (main.get("state", {}).get("waiting") or {}).get("reason", "")
-    if waiting in IMAGE_REASONS:
+    if waiting in IMAGE_REASONS or waiting in START_REASONS:
         return str(waiting)
     if status.get("phase") == "Failed":
         terminated = main.get("state", {}).get("terminated") or {}

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from clusters.observations import PodFacts
+from clusters.observations import START_REASONS, PodFacts
 
 
 class Step(StrEnum):
@@ -18,6 +18,7 @@ class Step(StrEnum):
     REPORT_LOST = "report_lost"
     REPORT_UNSCHEDULABLE = "report_unschedulable"
     REPORT_IMAGE_UNAVAILABLE = "report_image_unavailable"
+    REPORT_START_FAILED = "report_start_failed"
     REPORT_GONE = "report_gone"
     REPORT_FOREIGN = "report_foreign"
 
@@ -89,7 +90,8 @@ def _plan_wanted(
     if not pod.is_bound and pod.unschedulable and waited >= unschedulable_after:
         return Step.REPORT_UNSCHEDULABLE
     if pod.failure and pod.started_at is None and waited >= image_after:
-        return Step.REPORT_IMAGE_UNAVAILABLE
+        is_nodes_fault = pod.failure in START_REASONS
+        return Step.REPORT_START_FAILED if is_nodes_fault else Step.REPORT_IMAGE_UNAVAILABLE
     return Step.WAIT
 
 

@@ -38,6 +38,7 @@ from clusters.workloads import gang_name_of
 from marketplace.instances.models import RankRun
 from marketplace.instances.operations import begin_stopping, record_gone, record_rank_ended, record_started
 from marketplace.instances.states import Reason, State
+from marketplace.inventory.stock import record_failed_start
 from marketplace.kernel import clock
 from marketplace.kernel.actors import as_actor, system_actor
 
@@ -378,7 +379,7 @@ def _report(claimed: Claimed, step: Step, facts: PodFacts | None, *, now: dateti
     if workload.instance.state == State.RUNNING and started_at is not None:
         end = max(end, started_at)
     with as_actor(ACTOR):
-        begin_stopping(
+        is_news = begin_stopping(
             instance_id=workload.instance_id,
             attempt=attempt,
             reason=reason,
@@ -387,6 +388,8 @@ def _report(claimed: Claimed, step: Step, facts: PodFacts | None, *, now: dateti
             detail=detail,
             now=now,
         )
+        if is_news and reason is Reason.START_FAILED:
+            record_failed_start(node_id=workload.allocation.stock.node_id, message=detail, now=now)
 
 
 _ENDINGS: Final = {
@@ -395,7 +398,7 @@ _ENDINGS: Final = {
     "NodeLost": Reason.NODE_LOST,
     "NodeShutdown": Reason.NODE_LOST,
     "Terminated": Reason.NODE_LOST,
-    "UnexpectedAdmissionError": Reason.UNSCHEDULABLE,
+    "UnexpectedAdmissionError": Reason.START_FAILED,
 }
 
 
@@ -404,9 +407,14 @@ def _ending(step: Step, facts: PodFacts | None) -> tuple[Reason, str]:
         return Reason.UNSCHEDULABLE, facts.unschedulable if facts else ""
     if step is Step.REPORT_IMAGE_UNAVAILABLE:
         return Reason.IMAGE_UNAVAILABLE, facts.failure if facts else ""
+    if step is Step.REPORT_START_FAILED:
+        return Reason.START_FAILED, facts.failure if facts else ""
     if step is Step.REPORT_ENDED and facts is not None:
         if facts.phase == "Succeeded":
             return Reason.COMPLETED, ""
+        if facts.failure.startswith("OutOf"):
+            # The kubelet has fewer devices than it told the API server.
+            return Reason.START_FAILED, facts.failure
         return _ENDINGS.get(facts.failure, Reason.EXITED_WITH_ERROR), facts.failure
     return Reason.POD_LOST, ""
 

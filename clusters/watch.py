@@ -256,6 +256,7 @@ def observe(reading: NodeReading, foreign: Mapping[str, int]) -> ObservedNode:
         is_ready=reading.is_ready,
         is_schedulable=reading.is_schedulable,
         not_ready_since=reading.not_ready_since,
+        conditions=reading.conditions,
         labels=reading.labels,
         taint_keys=reading.taint_keys,
         driver_version=reading.versions.get("driver", ""),
@@ -319,9 +320,9 @@ def _holds_something(pod: Json) -> bool:
 def _matters(node: Json) -> tuple[Any, ...]:
     """The parts of a node whose change changes stock; heartbeats do not."""
     status, spec = node.get("status", {}), node.get("spec", {})
-    ready = next((item.get("status") for item in status.get("conditions") or [] if item.get("type") == "Ready"), None)
+    conditions = {item.get("type"): item.get("status") for item in status.get("conditions") or []}
     return (
-        ready,
+        conditions,
         spec.get("unschedulable"),
         spec.get("taints"),
         status.get("allocatable"),

@@ -104,30 +104,37 @@ def certify(site: Site, scheme: str, *, level: str = "", days: int = 400, now: d
 
 
 def add_stock(
-    market: SmallMarket, *, devices: int = 8, name: str = "node-1", now: datetime = NOW, foreign: int = 0
+    market: SmallMarket,
+    *,
+    devices: int = 8,
+    name: str = "node-1",
+    now: datetime = NOW,
+    foreign: int = 0,
+    allocatable: int | None = None,
+    driver: str = "580.95.05",
+    **changes: Any,
 ) -> None:
-    """Have the cluster show a node, or show it anew."""
+    """Have the cluster show a node, or show it anew; `changes` are members of what is observed."""
+    fine: dict[str, Any] = {
+        "is_ready": True,
+        "is_schedulable": True,
+        "not_ready_since": None,
+        "labels": {},
+        "taint_keys": [],
+        "driver_version": driver,
+        "firmware_version": "",
+        "runtime_version": "",
+        "allocatable_cpu_millis": 192_000,
+        "foreign_cpu_millis": 0,
+        "allocatable_memory_mib": 2_000_000,
+        "foreign_memory_mib": 0,
+        "stock": {market.accelerator.id: (devices, devices if allocatable is None else allocatable, foreign)},
+    }
     with as_actor(STAFF):
         record_node(
             cluster_id=market.cluster.id,
             now=now,
-            observed=ObservedNode(
-                name=name,
-                uid=f"uid-{name}",
-                is_ready=True,
-                is_schedulable=True,
-                not_ready_since=None,
-                labels={},
-                taint_keys=[],
-                driver_version="580.95.05",
-                firmware_version="",
-                runtime_version="",
-                allocatable_cpu_millis=192_000,
-                foreign_cpu_millis=0,
-                allocatable_memory_mib=2_000_000,
-                foreign_memory_mib=0,
-                stock={market.accelerator.id: (devices, devices, foreign)},
-            ),
+            observed=ObservedNode(name=name, uid=f"uid-{name}", **{**fine, **changes}),
         )
 
 

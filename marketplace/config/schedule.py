@@ -8,6 +8,8 @@ SCHEDULE: Final[dict[str, dict[str, Any]]] = {
     "expire-instances": {"task": "instances.expire_due", "schedule": 5.0, "options": {"expires": 5}},
     "run-schedules": {"task": "journeys.run_schedules", "schedule": 30.0, "options": {"expires": 30}},
     "watch-assurance": {"task": "journeys.watch_assurance", "schedule": 600.0, "options": {"expires": 600}},
+    "judge-nodes": {"task": "inventory.judge_nodes", "schedule": 10.0, "options": {"expires": 10}},
+    "maintain": {"task": "journeys.maintain", "schedule": 5.0, "options": {"expires": 5}},
     "meter-due": {"task": "billing.meter_due", "schedule": 10.0, "options": {"expires": 10}},
     "check-quotas": {"task": "quotas.check", "schedule": 86_400.0},
     "remind-of-quota-ends": {"task": "quotas.remind_of_ends", "schedule": 3_600.0, "options": {"expires": 3_600}},

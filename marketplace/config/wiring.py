@@ -23,3 +23,4 @@ def bind_hints() -> None:
     hints.bind("instance.due", lambda row_id: _send_task("clusters.reconcile_instance", "provision", row_id))
     hints.bind("outage.changed", lambda row_id: _send_task("billing.apply_outage", "billing", row_id))
     hints.bind("instance.moved", lambda row_id: _send_task("billing.meter_instance", "billing", row_id))
+    hints.bind("node.suspect", lambda row_id: _send_task("inventory.judge_nodes", "default", row_id))

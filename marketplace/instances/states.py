@@ -74,6 +74,9 @@ class Reason(StrEnum):
     POD_LOST = "pod_lost"
     EVICTED = "evicted"
     NODE_LOST = "node_lost"
+    START_FAILED = "start_failed"
+    MAINTENANCE = "maintenance"
+    DRAINED = "drained"
     PODS_GONE = "pods_gone"
     TENANT_SUSPENDED = "tenant_suspended"
 
@@ -95,10 +98,18 @@ FAULTS: Final[Mapping[Reason, Fault]] = {
     Reason.POD_LOST: Fault.PROVIDER,
     Reason.EVICTED: Fault.PROVIDER,
     Reason.NODE_LOST: Fault.PROVIDER,
+    Reason.START_FAILED: Fault.PROVIDER,
+    Reason.MAINTENANCE: Fault.PROVIDER,
+    Reason.DRAINED: Fault.PROVIDER,
 }
 """Reasons not listed are nobody's fault."""
 
-REQUEUES: Final = frozenset({Reason.UNSCHEDULABLE, Reason.POD_LOST, Reason.EVICTED, Reason.NODE_LOST})
+MOVED_AWAY: Final = frozenset({Reason.MAINTENANCE, Reason.DRAINED, Reason.INTERRUPTED})
+"""We took the node or the devices away: the instance goes back to the queue however often it was placed before."""
+
+REQUEUES: Final = MOVED_AWAY | {
+    Reason.UNSCHEDULABLE, Reason.POD_LOST, Reason.EVICTED, Reason.NODE_LOST, Reason.START_FAILED,
+}  # fmt: skip
 """Interruptions after which an instance that is still wanted goes back to the queue."""
 
 
@@ -135,6 +146,6 @@ def next_after_gone(*, goal: Goal, reason: Reason, has_volumes: bool, attempts: 
         return State.ENDED
     if goal is Goal.STOP:
         return State.STOPPED
-    if reason is Reason.INTERRUPTED or (reason in REQUEUES and attempts < attempts_max):
+    if reason in MOVED_AWAY or (reason in REQUEUES and attempts < attempts_max):
         return State.QUEUED
     return State.STOPPED if has_volumes else State.ENDED

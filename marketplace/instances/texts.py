@@ -45,6 +45,9 @@ REASONS: Final[Mapping[str, Promise]] = {
     Reason.POD_LOST: _("The instance's pod disappeared from the cluster; metering ended when it was last seen."),
     Reason.EVICTED: _("The node evicted the instance."),
     Reason.NODE_LOST: _("The node was lost."),
+    Reason.START_FAILED: _("The node could not start the instance; it was queued again."),
+    Reason.MAINTENANCE: _("Maintenance of the node began; the instance was queued again for another node."),
+    Reason.DRAINED: _("The operator cleared the node; the instance was queued again for another one."),
     Reason.PODS_GONE: _("Everything of the instance is gone from the cluster."),
     Reason.TENANT_SUSPENDED: _("The organization was suspended."),
 }
@@ -147,6 +150,16 @@ WAITS: Final[Mapping[str, WaitText]] = {
         _("The nodes with free devices are under maintenance: %(about_nodes)s."),
         _("Wait, or allow more offers."),
         is_blocking=False,
+    ),
+    "StockQuarantined": WaitText(
+        _("The nodes that could take it are out of sale while a fault is looked into: %(about_nodes)s."),
+        _("Wait until the operator releases them, or allow more offers."),
+        is_blocking=False,
+    ),
+    "VersionNotInstalled": WaitText(
+        _("No permitted node has the driver, firmware or runtime version that the request asks for."),
+        _("Allow other versions or more offers; the catalogue lists the versions that are installed."),
+        is_blocking=True,
     ),
     "PriceAboveLimit": WaitText(
         _("Every free offer costs more than the maximum price of the request; sites that were checked: %(sites)s."),

@@ -3,28 +3,22 @@
 Shared by quote, rent and admit, so that what is shown, what is refused and what is placed are decided by the same code.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
-from django.db.models import F
-from django.db.models.fields.json import KeyTextTransform
-from django.db.models.functions import Greatest
-
 from billing.prices import Buyer, list_plans_in_force
 from billing.rating import AgreedPrice, Plan
-from marketplace.inventory.models import ClusterStatus, NodeStock, Offer, OfferStatus, SellingTerm
+from marketplace.inventory.models import Offer, SellingTerm
 from marketplace.inventory.queries import (
     list_offers_on_sale,
     read_assessments,
     read_selling_terms,
     read_site_facts,
 )
-from marketplace.scheduling.stock import Stock
 from marketplace.sovereignty.evidence import describe_market
 from marketplace.sovereignty.queries import list_requirements_in_force, read_scheme_levels
 from marketplace.sovereignty.rules import CustomerFacts, Requirements, SiteFacts, Verdict, permits
@@ -200,55 +194,3 @@ def _price(*, offers: Sequence[Offer], project: Project, plan: str, now: datetim
         if plan in prices.get(offer.id, ()) and offer.site.provider_id in selling
     ]
     return sorted(priced, key=lambda item: (item.price_micros_per_device_hour, item.offer.code))
-
-
-def read_stock(*, now: datetime, silence: timedelta, accelerators: Iterable[str] | None = None) -> Sequence[Stock]:
-    """All stock that an active offer sells, as placement sees it; one query.
-
-    Args:
-        silence: A cluster that has not answered for longer is silent: its stock is listed but not fresh, so never sold.
-    """
-    rows = NodeStock.objects.filter(
-        node__removed_at__isnull=True,
-        accelerator__offers__status=OfferStatus.ACTIVE,
-        accelerator__offers__site_id=F("node__cluster__site_id"),
-    )
-    if accelerators is not None:
-        rows = rows.filter(accelerator__code__in=list(accelerators))
-    free_devices = Greatest(F("allocatable_devices") - F("foreign_devices") - F("allocated_devices"), 0)
-    free_cpu = F("node__allocatable_cpu_millis") - F("node__foreign_cpu_millis") - F("node__allocated_cpu_millis")
-    free_memory = F("node__allocatable_memory_mib") - F("node__foreign_memory_mib") - F("node__allocated_memory_mib")
-    fresh_since = now - silence
-    return [
-        Stock(
-            stock_id=row[0],
-            node_id=row[1],
-            node=row[2],
-            cluster_id=row[3],
-            cluster=row[4],
-            site_id=row[5],
-            site=row[6],
-            accelerator=row[7],
-            offer_id=row[8],
-            capacity_devices=row[9],
-            free_devices=row[10],
-            free_cpu_millis=row[11],
-            free_memory_mib=row[12],
-            is_cluster_fresh=row[13] is not None and row[13] > fresh_since,
-            is_cluster_active=row[14] == ClusterStatus.ACTIVE,
-            is_node_ready=row[15],
-            is_node_schedulable=row[16],
-            topology=row[17] or "",
-        )
-        for row in rows.annotate(
-            free_now=free_devices, free_cpu_now=free_cpu, free_memory_now=free_memory,
-            topology=KeyTextTransform(settings.TOPOLOGY_LABEL, "node__labels"),
-        )
-        .order_by("node__cluster__site__code", "node__name", "accelerator__code")
-        .values_list(
-            "id", "node_id", "node__name", "node__cluster_id", "node__cluster__name", "node__cluster__site_id",
-            "node__cluster__site__code", "accelerator__code", "accelerator__offers__id", "capacity_devices", "free_now",
-            "free_cpu_now", "free_memory_now", "node__cluster__last_seen_at", "node__cluster__status", "node__is_ready",
-            "node__is_schedulable", "topology",
-        )
-    ]  # fmt: skip

@@ -135,6 +135,41 @@ TEXTS: Final[Mapping[str, NoticeText]] = {
         _("End what is no longer needed, or ask for more."),
         route="portal:quotas",
     ),
+    "node.failed": NoticeText(
+        _("Node %(node)s of cluster %(cluster)s has failed: %(cause)s."),
+        _("Look at what happened on the node; quarantine or drain it if it would go on taking instances."),
+    ),
+    "quarantine.halted": NoticeText(
+        _("Automatic quarantine of cluster %(cluster)s stopped after %(count)s nodes: more of them fail at once."),
+        _("Look for a common cause, such as the registry, the network or an upgrade, and quarantine by hand."),
+    ),
+    "version.quarantined": NoticeText(
+        _("%(vendor)s %(component)s %(version)s is in quarantine: starts failed on %(count)s nodes that have it."),
+        _("Roll the version back or release it; the other nodes go on being sold."),
+    ),
+    "maintenance.move": NoticeText(
+        _(
+            "Maintenance at %(site)s from %(starts_at)s to %(ends_at)s: %(count)s of your instances there will be stopped and"
+            " queued again for other nodes: %(names)s. %(notice)s"
+        ),
+        _(
+            "Save what is in the instances' work directories before it begins. The time of the maintenance is not charged."
+        ),
+        "portal:instances",
+    ),
+    "maintenance.leave": NoticeText(
+        _(
+            "Maintenance at %(site)s from %(starts_at)s to %(ends_at)s concerns %(count)s of your instances: %(names)s."
+            " %(notice)s"
+        ),
+        _("They are left running but may be interrupted. The time of the maintenance is not charged."),
+        "portal:instances",
+    ),
+    "node.drained": NoticeText(
+        _("The operator cleared a node: %(count)s of your instances were stopped and queued again: %(names)s."),
+        _("Nothing to do; they start again as soon as another node is free."),
+        "portal:instances",
+    ),
 }
 
 

@@ -11,7 +11,7 @@ from marketplace.instances.operations import InvalidState
 from marketplace.instances.queries import count_queued_before, get_instance
 from marketplace.instances.schedules import ScheduleAction
 from marketplace.instances.states import Action, Goal, State, allowed_actions
-from marketplace.journeys.market_view import read_stock
+from marketplace.journeys.stock_view import read_stock
 from marketplace.kernel.actors import Actor
 from marketplace.kernel.ids import new_id
 from marketplace.scheduling.placement import Request, Terms, choose

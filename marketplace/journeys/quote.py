@@ -13,7 +13,8 @@ from billing.rating.monthly import HOURS_PER_MONTH
 from billing.rating.preview import Preview, preview
 from marketplace.inventory.models import Accelerator
 from marketplace.inventory.queries import count_nodes_of_largest_cluster, list_accelerators
-from marketplace.journeys.market_view import MarketView, PricedOffer, read_stock, view_market
+from marketplace.journeys.market_view import MarketView, PricedOffer, view_market
+from marketplace.journeys.stock_view import read_stock
 from marketplace.kernel import ids
 from marketplace.kernel.actors import Actor
 from marketplace.kernel.errors import ValidationFailed

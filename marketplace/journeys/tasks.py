@@ -4,6 +4,7 @@ from typing import Final
 
 from celery import shared_task
 
+from marketplace.journeys.maintain import maintain
 from marketplace.journeys.schedule import run_due_schedules
 from marketplace.journeys.watch_assurance import watch_assurance as watch_assurance_now
 from marketplace.kernel import clock
@@ -11,6 +12,12 @@ from marketplace.kernel.actors import as_actor, system_actor
 from marketplace.kernel.signing import ensure_signing_key
 
 ASSURANCE: Final = system_actor("assurance-watch")
+
+
+@shared_task(name="journeys.maintain")
+def maintain_due() -> int:
+    """Tell customers of maintenance and clear nodes whose time has come; how many instances. May run twice at once."""
+    return maintain(now=clock.now())
 
 
 @shared_task(name="journeys.run_schedules")

@@ -12,6 +12,7 @@ from uuid import UUID
 from marketplace.scheduling.packing import BestFit, Packing
 from marketplace.scheduling.stock import Cell, Pool, Rejection, Remainder, StockView
 from marketplace.scheduling.topology import pick_together
+from marketplace.scheduling.versions import VersionRange
 from marketplace.scheduling.waiting import Rejected, WaitReason, find_wait_reason
 
 NODES_NAMED_MAX: Final = 64
@@ -43,6 +44,7 @@ class Request:
         ends_at_s: When it is over at the latest, in seconds of the pass's clock; None = endless, so it never overtakes
             a reservation.
         tenant_id: Whose request it is; None where nodes belong to nobody (traces).
+        versions: Ranges that a node's versions must lie in, by component.
         needs_dedicated_node: Only nodes on which no other tenant has devices, and nobody else's afterwards.
         need: What one node must have left; None = `devices` with each offer's processors and memory per device.
     """
@@ -58,6 +60,7 @@ class Request:
     need: Remainder | None = None
     tenant_id: UUID | None = None
     needs_dedicated_node: bool = False
+    versions: tuple[tuple[str, VersionRange], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,18 +144,29 @@ def _find(request: Request, view: StockView, packing: Packing) -> list[Cell]:
 
 
 def barred_stock(request: Request, view: StockView, pool: Pool) -> frozenset[UUID]:
-    """Stock of a pool that the tenant may not touch since a node is another's, or is not its own alone; mostly empty."""
-    if view.dedication.is_empty and not request.needs_dedicated_node:
+    """Stock of a pool that the request may not touch whatever is free there; mostly empty, and then found without a look."""
+    is_open = view.dedication.is_empty and not request.needs_dedicated_node
+    if is_open and not pool.is_one_tenant and not request.versions:
         return frozenset()
-    return frozenset(
-        cell.stock.stock_id
-        for cell in pool.cells.values()
-        if view.dedication.bars(
-            node_id=cell.stock.node_id,
-            tenant_id=request.tenant_id,
-            needs_dedicated_node=request.needs_dedicated_node,
-        )
+    return frozenset(cell.stock.stock_id for cell in pool.cells.values() if _bar(request, view, cell) is not None)
+
+
+def _bar(request: Request, view: StockView, cell: Cell) -> Rejection | None:
+    """Its versions, another tenant on a node that has one at a time, or a node that is another's or not one's own alone."""
+    stock = cell.stock
+    installed = {
+        "driver": stock.driver_version,
+        "firmware": stock.firmware_version,
+        "runtime": stock.runtime_version,
+    }
+    if not all(wanted.takes(installed[name]) for name, wanted in request.versions):
+        return Rejection.OTHER_VERSION
+    if stock.is_one_tenant and cell.holder_id not in (None, request.tenant_id):
+        return Rejection.OTHER_TENANT
+    is_barred = view.dedication.bars(
+        node_id=stock.node_id, tenant_id=request.tenant_id, needs_dedicated_node=request.needs_dedicated_node
     )
+    return Rejection.NODE_NOT_ALONE if is_barred else None
 
 
 def _find_together(
@@ -257,9 +271,9 @@ def _explain(request: Request, view: StockView, taken: Sequence[Cell]) -> Iterab
             continue
         for obstacle, cells in pool.unhealthy.items():
             yield _rejected(pool, obstacle, [cell.stock.node for cell in cells], {})
-        yield from _explain_size(request, pool) or _explain_capacity(
-            request, pool, chosen, barred_stock(request, view, pool)
-        )
+        barred = barred_stock(request, view, pool)
+        yield from _explain_size(request, pool) or _explain_capacity(request, pool, chosen, barred)
+        yield from _explain_barred(request, view, [pool.cells[stock_id] for stock_id in sorted(barred)])
 
 
 def _explain_size(request: Request, pool: Pool) -> Sequence[Rejected]:
@@ -279,9 +293,6 @@ def _explain_size(request: Request, pool: Pool) -> Sequence[Rejected]:
 def _explain_capacity(request: Request, pool: Pool, chosen: set[UUID], barred: frozenset[UUID]) -> Iterable[Rejected]:
     need = need_of(request, request.terms[pool.offer_id])
     found: dict[Rejection, _Tally] = {}
-    not_alone = [pool.cells[stock_id] for stock_id in sorted(barred) if pool.cells[stock_id].obstacle is None]
-    if not_alone:
-        yield _rejected(pool, Rejection.NODE_NOT_ALONE, [cell.stock.node for cell in not_alone], {})
     for free, everything in pool.by_remainder.items():
         group = everything if not barred else [item for item in everything if item[1] not in barred]
         names = [node for node, stock_id in group[: NODES_NAMED_MAX + request.nodes] if stock_id not in chosen]
@@ -297,6 +308,16 @@ def _explain_capacity(request: Request, pool: Pool, chosen: set[UUID], barred: f
             found.setdefault(rejection, _Tally()).add([node], 1, told)
     for rejection, tally in found.items():
         yield _rejected(pool, rejection, tally.names, tally.facts, count=tally.count)
+
+
+def _explain_barred(request: Request, view: StockView, cells: Sequence[Cell]) -> Iterable[Rejected]:
+    found: dict[Rejection, list[Cell]] = {}
+    for cell in cells:
+        bar = _bar(request, view, cell)
+        if bar is not None and cell.obstacle is None:
+            found.setdefault(bar, []).append(cell)
+    for bar, barred in found.items():
+        yield _rejected(barred[0].pool, bar, [cell.stock.node for cell in barred], {})
 
 
 class _Tally:

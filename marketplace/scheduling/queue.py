@@ -89,9 +89,10 @@ def look(
         view.drop_holds()
     ends: Ends | None = None
     reservations = sum(bool(pool.held) for pool in view.pools)
+    has_owners = any(pool.is_one_tenant for pool in view.pools)
     hopeless: dict[Hashable, Choice] = {}
     for waiting in queue:
-        kind = _kind(waiting, has_holds=reservations > 0, has_dedicated=not view.dedication.is_empty)
+        kind = _kind(waiting, has_holds=reservations > 0, has_dedicated=has_owners or not view.dedication.is_empty)
         known = hopeless.get(kind)
         if known is not None:
             yield Looked(waiting=waiting, choice=known)
@@ -101,7 +102,7 @@ def look(
         reservation = None
         if choice.placements:
             for placement in choice.placements:
-                view.take(placement.stock_id, placement.need, ends_at_s=request.ends_at_s)
+                view.take(placement.stock_id, placement.need, ends_at_s=request.ends_at_s, tenant_id=request.tenant_id)
                 view.dedication.note(
                     node_id=placement.node_id,
                     tenant_id=request.tenant_id,
@@ -132,6 +133,7 @@ def _kind(waiting: Waiting, *, has_holds: bool, has_dedicated: bool) -> Hashable
     return (
         request.devices, request.nodes, request.need, terms, tuple(sorted(request.forbidden)), request.max_price_micros,
         tuple(sorted((code, str(facts["sector"])) for code, facts in request.exhausted.items())),
+        tuple((name, wanted.text) for name, wanted in request.versions),
         (waiting.max_duration_s, waiting.reserved_since_s) if has_holds else None,
         (request.tenant_id, request.needs_dedicated_node) if has_dedicated or request.needs_dedicated_node else None,
     )  # fmt: skip

@@ -25,6 +25,10 @@ class Rejection(StrEnum):
     CLUSTER_DRAINING = "cluster_draining"
     NODE_NOT_READY = "node_not_ready"
     NODE_CORDONED = "node_cordoned"
+    QUARANTINED = "quarantined"
+    UNDER_MAINTENANCE = "under_maintenance"
+    OTHER_VERSION = "other_version"
+    OTHER_TENANT = "node_has_another_tenant"
     REQUEST_TOO_LARGE = "request_larger_than_node"
     NOT_ENOUGH_DEVICES = "not_enough_devices"
     NOT_ENOUGH_CPU = "not_enough_cpu"
@@ -42,9 +46,11 @@ class Stock:
     """Devices of one accelerator on one node, with the offer that sells them there.
 
     Attributes:
-        free_devices: Observed allocatable − foreign requests − allocated; never negative.
+        sellable_devices: What works and is not in quarantine − foreign requests; None = all of the capacity.
+        free_devices: Sellable − allocated; never negative.
         topology: The group of nodes that a fast fabric joins, as the node's labels name it; "" = unknown.
         is_cluster_fresh: Whether the cluster answered recently enough for its stock to be sold.
+        is_one_tenant: Instances of two tenants may not be on the node at once; `holder_id` is whose are there now.
     """
 
     stock_id: UUID
@@ -65,6 +71,14 @@ class Stock:
     is_node_ready: bool = True
     is_node_schedulable: bool = True
     topology: str = ""
+    is_quarantined: bool = False
+    is_under_maintenance: bool = False
+    sellable_devices: int | None = None
+    driver_version: str = ""
+    firmware_version: str = ""
+    runtime_version: str = ""
+    is_one_tenant: bool = False
+    holder_id: UUID | None = None
 
 
 class Remainder(NamedTuple):
@@ -94,6 +108,7 @@ class Cell:
     Attributes:
         obstacle: Why nothing is placed there whatever is free; None when healthy.
         hold: A waiting request's claim on what becomes free here; None for most.
+        holder_id: Where a node has one tenant at a time: whose it is now.
     """
 
     stock: Stock
@@ -101,6 +116,13 @@ class Cell:
     free: Remainder
     obstacle: Rejection | None
     hold: "Hold | None" = None
+    holder_id: UUID | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody has anything here."""
+        sellable = self.stock.sellable_devices
+        return self.free.devices >= (self.stock.capacity_devices if sellable is None else sellable)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +148,7 @@ class Pool:
         by_remainder: Healthy cells without a hold: what is left → (node, cell), by node name.
         held: Healthy cells with a hold, by node name.
         unhealthy: The others, by obstacle.
+        is_one_tenant: A node has one tenant at a time.
     """
 
     offer_id: UUID
@@ -135,6 +158,7 @@ class Pool:
     accelerator: str
     capacity_max: int = 0
     has_topology: bool = False
+    is_one_tenant: bool = False
     free_devices: int = 0
     by_remainder: dict[Remainder, list[tuple[str, UUID]]]
     held: dict[str, Cell]
@@ -169,9 +193,11 @@ class StockView:
             pool=pool,
             free=Remainder(stock.free_devices, stock.free_cpu_millis, stock.free_memory_mib),
             obstacle=_obstacle(stock),
+            holder_id=stock.holder_id,
         )
         pool.cells[stock.stock_id] = cell
         self.cells[stock.stock_id].append(cell)
+        pool.is_one_tenant = pool.is_one_tenant or stock.is_one_tenant
         pool.capacity_max = max(pool.capacity_max, stock.capacity_devices)
         pool.has_topology = pool.has_topology or bool(stock.topology)
         self._by_node[stock.node_id].append(cell)
@@ -180,13 +206,17 @@ class StockView:
         else:
             _insert(cell)
 
-    def take(self, stock_id: UUID, need: Remainder, *, ends_at_s: float | None = None) -> None:
+    def take(
+        self, stock_id: UUID, need: Remainder, *, ends_at_s: float | None = None, tenant_id: UUID | None = None
+    ) -> None:
         """Devices were promised; other accelerators on the node share its processors and memory.
 
         Args:
             ends_at_s: When they come back for certain; a hold that begins no later has so much less to spare.
         """
         for cell in self.cells[stock_id]:
+            if cell.stock.is_one_tenant:
+                cell.holder_id = tenant_id
             hold = cell.hold
             if hold is not None and (ends_at_s is None or ends_at_s > hold.starts_at_s):
                 cell.hold = replace(hold, spare=hold.spare.minus(need))
@@ -195,6 +225,9 @@ class StockView:
     def give_back(self, stock_id: UUID, need: Remainder) -> None:
         """Devices came back."""
         self._change(stock_id, need)
+        for cell in self.cells[stock_id]:
+            if cell.is_empty:
+                cell.holder_id = None
 
     def _change(self, stock_id: UUID, delta: Remainder) -> None:
         for cell in self._by_node[self.cells[stock_id][0].stock.node_id]:
@@ -230,6 +263,7 @@ class StockView:
                 free_devices=cell.free.devices,
                 free_cpu_millis=cell.free.cpu_millis,
                 free_memory_mib=cell.free.memory_mib,
+                holder_id=cell.holder_id,
             )
             for cells in self.cells.values()
             for cell in cells
@@ -249,6 +283,8 @@ def _obstacle(stock: Stock) -> Rejection | None:
     checks = (
         (stock.is_cluster_active, Rejection.CLUSTER_DRAINING),
         (stock.is_cluster_fresh, Rejection.CLUSTER_SILENT),
+        (not stock.is_under_maintenance, Rejection.UNDER_MAINTENANCE),
+        (not stock.is_quarantined, Rejection.QUARANTINED),
         (stock.is_node_ready, Rejection.NODE_NOT_READY),
         (stock.is_node_schedulable, Rejection.NODE_CORDONED),
     )

@@ -24,6 +24,8 @@ class WaitReason(StrEnum):
     CERTIFICATION_EXPIRES_TOO_SOON = "CertificationExpiresTooSoon"
     INVENTORY_STALE = "InventoryStale"
     SITE_UNDER_MAINTENANCE = "SiteUnderMaintenance"
+    STOCK_QUARANTINED = "StockQuarantined"
+    VERSION_NOT_INSTALLED = "VersionNotInstalled"
     PRICE_ABOVE_LIMIT = "PriceAboveLimit"
     SECTOR_SHARE_EXHAUSTED = "SectorShareExhausted"
     PLATFORM_SHARE_EXHAUSTED = "PlatformShareExhausted"
@@ -64,6 +66,9 @@ _REASON_OF: Final = {
     Rejection.CLUSTER_SILENT: WaitReason.INVENTORY_STALE,
     Rejection.CLUSTER_DRAINING: WaitReason.SITE_UNDER_MAINTENANCE,
     Rejection.NODE_CORDONED: WaitReason.SITE_UNDER_MAINTENANCE,
+    Rejection.UNDER_MAINTENANCE: WaitReason.SITE_UNDER_MAINTENANCE,
+    Rejection.QUARANTINED: WaitReason.STOCK_QUARANTINED,
+    Rejection.OTHER_VERSION: WaitReason.VERSION_NOT_INSTALLED,
     Rejection.RESERVED: WaitReason.RESERVED_FOR_LARGER_REQUEST,
     Rejection.REQUEST_TOO_LARGE: WaitReason.REQUEST_TOO_LARGE,
     Rejection.SECTOR_SHARE_EXHAUSTED: WaitReason.SECTOR_SHARE_EXHAUSTED,
@@ -83,6 +88,8 @@ _TELLING_ORDER: Final = (
     WaitReason.PLATFORM_SHARE_EXHAUSTED,
     WaitReason.INVENTORY_STALE,
     WaitReason.SITE_UNDER_MAINTENANCE,
+    WaitReason.STOCK_QUARANTINED,
+    WaitReason.VERSION_NOT_INSTALLED,
     WaitReason.PRICE_ABOVE_LIMIT,
     WaitReason.CUSTOMER_ASSESSMENT_MISSING,
     WaitReason.CERTIFICATION_EXPIRES_TOO_SOON,

@@ -6,6 +6,7 @@ import pytest
 
 from marketplace.instances.states import (
     HOLDS_DEVICES,
+    MOVED_AWAY,
     MOVES,
     REQUEUES,
     Action,
@@ -67,14 +68,16 @@ def test_actions_follow_state_and_goal(state: State, goal: Goal, actions: tuple[
 
 
 def test_what_is_wanted_decides_where_an_instance_goes_when_its_pods_are_gone() -> None:
-    """Goal first; then an interruption queues again until the attempts are used up; then volumes decide."""
+    """Goal first; then an interruption queues again until the attempts are used up, ours always; then volumes decide."""
 
     def after(goal: Goal, reason: Reason, *, attempts: int = 1, has_volumes: bool = False) -> State:
         return next_after_gone(goal=goal, reason=reason, has_volumes=has_volumes, attempts=attempts, attempts_max=3)
 
     assert after(Goal.END, Reason.POD_LOST) is State.ENDED
     assert after(Goal.STOP, Reason.POD_LOST) is State.STOPPED
-    for reason in REQUEUES:
+    for reason in MOVED_AWAY:
+        assert after(Goal.RUN, reason, attempts=99) is State.QUEUED
+    for reason in REQUEUES - MOVED_AWAY:
         assert after(Goal.RUN, reason, attempts=2) is State.QUEUED
         assert after(Goal.RUN, reason, attempts=3) is State.ENDED
         assert after(Goal.RUN, reason, attempts=3, has_volumes=True) is State.STOPPED

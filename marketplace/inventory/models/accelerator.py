@@ -23,6 +23,13 @@ class IsolationClass(models.TextChoices):
     NONE = "none", _("Time slicing without isolation")
 
 
+class NodeSharing(models.TextChoices):
+    """Whether instances of several tenants may be on one node at once."""
+
+    BY_DEVICE = "by_device", _("Each device has one tenant")
+    ONE_TENANT = "one_tenant", _("Each node has one tenant at a time")
+
+
 class Accelerator(models.Model):
     """A kind of device that can be rented.
 
@@ -32,6 +39,8 @@ class Accelerator(models.Model):
         product_values: Values of those labels that mean this accelerator; empty = the resource name alone decides.
         driver_labels: `{"driver": [keys], "firmware": [keys], "runtime": [keys]}`: first present key wins.
         taint_keys: Vendor taints that a pod asking for it may tolerate.
+        node_sharing: `one_tenant` where cards are reset in groups: Kubernetes chooses the cards, so that only a node of one's own
+            keeps one tenant's reset off another's cards.
     """
 
     TYPE_PREFIX = "acc"
@@ -48,6 +57,7 @@ class Accelerator(models.Model):
     product_values = ArrayField(models.CharField(max_length=100), default=list, blank=True)
     driver_labels = models.JSONField(default=dict, blank=True)
     taint_keys = ArrayField(models.CharField(max_length=100), default=list, blank=True)
+    node_sharing = models.CharField(max_length=10, choices=NodeSharing, default=NodeSharing.BY_DEVICE)
     devices_per_node_max = models.PositiveSmallIntegerField()
 
     def __str__(self) -> str:

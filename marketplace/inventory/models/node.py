@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import F, Q
 
+from marketplace.inventory.health import Health
 from marketplace.inventory.models.accelerator import Accelerator
 from marketplace.inventory.models.cluster import Cluster
 from marketplace.kernel import ids
@@ -13,6 +14,12 @@ class Node(models.Model):
 
     `allocated_*` is written by the admitter when it promises and by the release when pods are gone; everything else by the
     watcher. `foreign_*` are requests of pods that are not this installation's.
+
+    Attributes:
+        is_schedulable: Neither cordoned in Kubernetes nor tainted by anyone but the vendor.
+        cordoned_at: Since when the operator places nothing new there; null = not.
+        conditions: Types of the node's conditions that are True, Ready apart.
+        health, health_causes: As last judged by `inventory.health`, with every cause.
     """
 
     TYPE_PREFIX = "nod"
@@ -24,6 +31,14 @@ class Node(models.Model):
     is_ready = models.BooleanField(default=False)
     is_schedulable = models.BooleanField(default=False)
     not_ready_since = models.DateTimeField(null=True)
+    cordoned_at = models.DateTimeField(null=True)
+    cordon_reason = models.TextField(blank=True)
+    conditions = models.JSONField(default=list)
+    health = models.CharField(
+        max_length=8, choices=[(level.value, level.name) for level in Health], default=Health.HEALTHY.value
+    )
+    health_causes = models.JSONField(default=list)
+    health_changed_at = models.DateTimeField(null=True)
     labels = models.JSONField(default=dict)
     taint_keys = models.JSONField(default=list)
     driver_version = models.CharField(max_length=60, blank=True)
@@ -55,9 +70,15 @@ class Node(models.Model):
 
 
 class NodeStock(models.Model):
-    """Devices of one accelerator on one node: sellable = allocatable − foreign; taken by a conditional update.
+    """Devices of one accelerator on one node: what is usable of them less what others use is sold, by a conditional update.
 
     A shrink below `allocated_devices` is saved and shows as overcommitted; it is never refused, since it already happened.
+
+    Attributes:
+        shortage_changed_at: Since when devices are short (`allocatable_devices` below capacity), or no longer.
+        is_quarantined: All of it is out of sale: its node or one of its versions is in quarantine.
+        quarantined_devices: So many of its devices are; those that the plugin reports as unusable are among them.
+        holder_id: Where tenants cannot share a node: the tenant whose instances are on it.
     """
 
     TYPE_PREFIX = "stk"
@@ -69,6 +90,10 @@ class NodeStock(models.Model):
     allocatable_devices = models.PositiveIntegerField(default=0)
     foreign_devices = models.PositiveIntegerField(default=0)
     allocated_devices = models.IntegerField(default=0)
+    shortage_changed_at = models.DateTimeField(null=True)
+    is_quarantined = models.BooleanField(default=False)
+    quarantined_devices = models.PositiveIntegerField(default=0)
+    holder_id = models.UUIDField(null=True)
     observed_at = models.DateTimeField()
 
     class Meta:
@@ -91,6 +116,13 @@ class NodeStock(models.Model):
         return f"{self.free_devices}/{self.capacity_devices}"
 
     @property
+    def usable_devices(self) -> int:
+        """Devices that work and are not in quarantine; a quarantined device that the plugin reports as well counts once."""
+        if self.is_quarantined:
+            return 0
+        return max(0, min(self.allocatable_devices, self.capacity_devices - self.quarantined_devices))
+
+    @property
     def free_devices(self) -> int:
-        """Devices that can be promised now; never negative."""
-        return max(0, self.allocatable_devices - self.foreign_devices - self.allocated_devices)
+        """Devices that can be promised now, were the node in order; never negative."""
+        return max(0, self.usable_devices - self.foreign_devices - self.allocated_devices)

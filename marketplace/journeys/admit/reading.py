@@ -23,7 +23,8 @@ from marketplace.instances.states import Goal, State
 from marketplace.inventory.models import Offer
 from marketplace.inventory.queries import read_assessments
 from marketplace.journeys.admit.shares import read_shares
-from marketplace.journeys.market_view import MarketFacts, judge_offers, read_market_facts, read_stock
+from marketplace.journeys.market_view import MarketFacts, judge_offers, read_market_facts
+from marketplace.journeys.stock_view import read_stock
 from marketplace.kernel.actors import system_actor
 from marketplace.scheduling.dedication import Dedication
 from marketplace.scheduling.estimates import Lifetimes

@@ -36,7 +36,7 @@ def place(batch: Sequence[Decided], *, facts: MarketFacts, now: datetime) -> int
     lock_nodes(stock_ids=[place.stock_id for item in batch for place in item.looked.placements])
     locked = lock_queued_instances(instance_ids=[item.considered.instance.id for item in batch])
     wanted = [item for item in batch if item.considered.instance.id in locked]
-    taken = take_devices(takings=[_takings(item) for item in wanted])
+    taken = take_devices(takings=[_takings(item) for item in wanted], now=now)
     promised: list[tuple[Instance, Decided]] = []
     for item, is_taken in zip(wanted, taken, strict=True):
         if is_taken:
@@ -125,6 +125,7 @@ def _takings(item: Decided) -> list[Taking]:
         Taking(
             stock_id=placement.stock_id,
             node_id=placement.node_id,
+            tenant_id=item.considered.instance.tenant_id,
             devices=placement.need.devices,
             cpu_millis=placement.need.cpu_millis,
             memory_mib=placement.need.memory_mib,
