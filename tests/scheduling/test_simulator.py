@@ -1,6 +1,10 @@
 """The simulator runs the production code: its promises are checked on made-up traces."""
 
+import json
+import os
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -154,3 +158,19 @@ def test_a_file_without_its_columns_is_refused(tmp_path: Path) -> None:
     path.write_text("node,devices\na,1\n", encoding="utf-8")
     with pytest.raises(TraceInvalid, match="accelerator, vcpu, memory_mib missing"):
         read_nodes(path)
+
+
+def test_a_trace_is_made_and_replayed_on_a_bare_checkout(tmp_path: Path) -> None:
+    """By the command line itself, without any setting of an installation; JSON has the ratio at its top."""
+    root = Path(__file__).parents[2]
+    bare = {"PATH": os.environ["PATH"]}
+    files = ["--nodes", str(tmp_path / "n.csv"), "--requests", str(tmp_path / "r.csv")]
+
+    def run(*arguments: str) -> str:
+        command = [sys.executable, str(root / "manage.py"), *arguments, *files]
+        return subprocess.run(command, cwd=tmp_path, env=bare, check=True, capture_output=True, text=True).stdout
+
+    assert run("make_trace", "--count", "20") == "1200 nodes with 6000 devices, 20 requests\n"
+    figures = json.loads(run("simulate_queue", "--json"))
+    assert figures["requests"] == 20
+    assert 0 < figures["allocation_ratio"] < 1
