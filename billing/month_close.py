@@ -17,11 +17,13 @@ from uuid import UUID
 from django.db.models import Max, Q
 from django.utils.translation import gettext_lazy as _
 
+from billing.credit import find_or_open_account, settle_account
+from billing.credit.topping_up import lock_account
 from billing.document import build_document
 from billing.invoice_lines import describe_sources, sum_lines, write_lines
 from billing.ledger import AccountKind, Posting, post
 from billing.metering import list_unmetered, meter_instance
-from billing.models import Charge, Invoice, InvoiceSeries, UsageInterval
+from billing.models import Charge, CreditAccount, Invoice, InvoiceSeries, UsageInterval
 from billing.rating import RoundingProfile, month_bounds, total
 from marketplace.instances.models import Instance
 from marketplace.inventory.models import Seller
@@ -29,6 +31,7 @@ from marketplace.kernel.actors import Actor, as_actor
 from marketplace.kernel.audit import record_act
 from marketplace.kernel.errors import ValidationFailed
 from marketplace.tenants.models import BillingProfile
+from marketplace.tenants.models.billing_profile import PaymentMode
 
 
 class MonthNotOver(ValidationFailed):
@@ -101,6 +104,11 @@ def _payers(*, month: date, tenant_ids: Sequence[UUID] | None) -> Sequence[_Paye
 
 def _issue(*, actor: Actor, payer: _Payer, month: date, now: datetime) -> Invoice | None:
     """Issue one invoice in the open transaction; None when another close has just done it."""
+    profile = BillingProfile.objects.select_related("tenant").get(id=payer.billing_profile_id)
+    account = None
+    if profile.payment_mode == PaymentMode.PREPAID:
+        # Locked before the series, as everywhere.
+        account = lock_account(find_or_open_account(billing_profile=profile, seller_id=payer.seller_id, now=now).id)
     InvoiceSeries.objects.get_or_create(seller_id=payer.seller_id, month=month)
     series = InvoiceSeries.objects.select_for_update(no_key=True).get(seller_id=payer.seller_id, month=month)
     charges = Charge.objects.filter(
@@ -113,7 +121,6 @@ def _issue(*, actor: Actor, payer: _Payer, month: date, now: datetime) -> Invoic
     inputs = sum_lines(charges)
     if not inputs:
         return None
-    profile = BillingProfile.objects.select_related("tenant").get(id=payer.billing_profile_id)
     seller = Seller.objects.get(id=payer.seller_id)
     totals = total(lines=inputs, rounding=RoundingProfile(profile.rounding))
     issued = Invoice.objects.filter(billing_profile=profile, seller=seller, month=month).aggregate(last=Max("sequence"))
@@ -134,12 +141,15 @@ def _issue(*, actor: Actor, payer: _Payer, month: date, now: datetime) -> Invoic
         supply_won=totals.supply_won,
         vat_won=totals.vat_won,
         total_won=totals.total_won,
+        payment_mode=profile.payment_mode,
         document=document,
         document_hash=hash_document(document),
         issued_at=now,
     )
     write_lines(invoice=invoice, totals=totals, printed=document["lines"], charges=charges)
     _post(invoice)
+    if account is not None:
+        _pay_from_credit(invoice, account, now=now)
     record_act(
         actor=actor, action="invoice.issued", object_type="inv", object_id=invoice.id, tenant_id=payer.tenant_id, now=now,
         changes={"number": number, "total_won": totals.total_won},
@@ -148,6 +158,8 @@ def _issue(*, actor: Actor, payer: _Payer, month: date, now: datetime) -> Invoic
 
 
 def _post(invoice: Invoice) -> None:
+    if invoice.supply_won == 0 and invoice.vat_won == 0:
+        return
     post(
         tenant_id=invoice.tenant_id,
         seller_id=invoice.seller_id,
@@ -156,6 +168,27 @@ def _post(invoice: Invoice) -> None:
             Posting(kind=AccountKind.RECEIVABLE, amount_won=invoice.total_won),
             Posting(kind=AccountKind.REVENUE, amount_won=-invoice.supply_won),
             Posting(kind=AccountKind.VAT_PAYABLE, amount_won=-invoice.vat_won),
+        ],
+        occurred_at=invoice.issued_at,
+    )
+
+
+def _pay_from_credit(invoice: Invoice, account: CreditAccount, *, now: datetime) -> None:
+    """Post the month's last difference, so that what was settled is what was invoiced, and pay the invoice with it.
+
+    What was used beyond the credit was settled too: it is a debt of the account, which the next top-up covers.
+    """
+    settle_account(account_id=account.id, key=f"settle:{account.id}:invoice:{invoice.id}", now=now)
+    if invoice.total_won == 0:
+        return
+    post(
+        tenant_id=invoice.tenant_id,
+        seller_id=invoice.seller_id,
+        key=f"pay:{invoice.id}",
+        postings=[
+            Posting(kind=AccountKind.SETTLED, amount_won=invoice.supply_won),
+            Posting(kind=AccountKind.CREDIT_VAT, amount_won=invoice.vat_won),
+            Posting(kind=AccountKind.RECEIVABLE, amount_won=-invoice.total_won),
         ],
         occurred_at=invoice.issued_at,
     )

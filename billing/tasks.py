@@ -6,24 +6,29 @@ import structlog
 from celery import shared_task
 from django.conf import settings
 
-from billing import ledger, metering
+from billing import credit, ledger, metering, watch
 from billing.metering.outages import apply_outage as apply_outage_to_usage
 from billing.metering.outages import list_unapplied
 from marketplace.inventory.outages import record_silences
 from marketplace.kernel import clock
 from marketplace.kernel.actors import as_actor, system_actor
+from marketplace.kernel.models import Severity
+from marketplace.kernel.notices import raise_notice, resolve_notice
 
 log = structlog.get_logger(__name__)
 
 METER = system_actor("meter")
 CHECKER = system_actor("ledger-check")
+WATCH = system_actor("spend-watch")
 
 
 @shared_task(name="billing.meter_instance")
 def meter_instance(instance_id: str) -> None:
     """Bring one instance's usage up to its transitions. May be delivered any number of times."""
+    now = clock.now()
     with as_actor(METER):
-        metering.meter_instance(instance_id=UUID(instance_id), now=clock.now())
+        metering.meter_instance(instance_id=UUID(instance_id), now=now)
+    watch.watch_instance(actor=WATCH, instance_id=UUID(instance_id), now=now)
 
 
 @shared_task(name="billing.apply_outage")
@@ -49,7 +54,30 @@ def meter_due() -> int:
     for instance_id in due:
         with as_actor(METER):
             metering.meter_instance(instance_id=instance_id, now=clock.now())
+        watch.watch_instance(actor=WATCH, instance_id=instance_id, now=clock.now())
     return len(due)
+
+
+@shared_task(name="billing.watch_tenant")
+def watch_tenant(tenant_id: str) -> None:
+    """Look at a tenant's credit and budgets now. May be delivered any number of times."""
+    watch.watch_tenant(actor=WATCH, tenant_id=UUID(tenant_id), now=clock.now())
+
+
+@shared_task(name="billing.watch_due")
+def watch_due() -> int:
+    """Act on credit and budgets whose instant has come; how many tenants were looked at."""
+    with as_actor(WATCH):
+        due = watch.list_due_tenants(now=clock.now())
+    for tenant_id in due:
+        watch.watch_tenant(actor=WATCH, tenant_id=tenant_id, now=clock.now())
+    return len(due)
+
+
+@shared_task(name="billing.settle_credit")
+def settle_credit() -> int:
+    """Post the use of credit that has not been settled today in Seoul; how many accounts had any."""
+    return credit.settle_due(actor=WATCH, now=clock.now())
 
 
 @shared_task(name="billing.check_ledger")
@@ -57,6 +85,15 @@ def check_ledger() -> bool:
     """Re-add everything; whether it adds up. A difference is logged as an error, which alarms."""
     with as_actor(CHECKER):
         difference = ledger.find_difference()
+        if difference is None:
+            resolve_notice(key="ledger", now=clock.now())
+        else:
+            raise_notice(
+                key="ledger", code="ledger.difference", severity=Severity.CRITICAL, now=clock.now(),
+                facts={
+                    "what": difference.what, "expected": difference.expected_won, "actual": difference.actual_won,
+                },
+            )  # fmt: skip
     if difference is not None:
         log.error(
             "ledger_difference", what=difference.what, expected=difference.expected_won, actual=difference.actual_won

@@ -1,7 +1,18 @@
 """Billing tables."""
 
+from billing.models.budget import Budget, BudgetPeriod, OnLimit
 from billing.models.charge import Charge, ChargeKind
 from billing.models.cost_day import CostDay
+from billing.models.credit import (
+    CreditAccount,
+    CreditDraw,
+    CreditLot,
+    CreditMovement,
+    CreditStage,
+    MovementKind,
+    SpendHold,
+    TopUp,
+)
 from billing.models.invoice import Invoice, InvoiceLine, InvoiceSeries
 from billing.models.ledger import LedgerAccount, LedgerBalance, LedgerPosting, LedgerTransaction
 from billing.models.outage_application import OutageApplication
@@ -10,10 +21,17 @@ from billing.models.term_change import ChangeAnswer, TermChange
 from billing.models.usage_interval import UsageInterval, UsageKind
 
 __all__ = [
+    "Budget",
+    "BudgetPeriod",
     "ChangeAnswer",
     "Charge",
     "ChargeKind",
     "CostDay",
+    "CreditAccount",
+    "CreditDraw",
+    "CreditLot",
+    "CreditMovement",
+    "CreditStage",
     "Invoice",
     "InvoiceLine",
     "InvoiceSeries",
@@ -21,12 +39,16 @@ __all__ = [
     "LedgerBalance",
     "LedgerPosting",
     "LedgerTransaction",
+    "MovementKind",
+    "OnLimit",
     "OutageApplication",
     "PricePlan",
     "PriceTerms",
     "PriceUnit",
     "PriceVersion",
+    "SpendHold",
     "TermChange",
+    "TopUp",
     "UsageInterval",
     "UsageKind",
 ]

@@ -8,6 +8,7 @@ from marketplace.instances.models import Instance
 from marketplace.inventory.models import Seller
 from marketplace.kernel import ids
 from marketplace.tenants.models import BillingProfile, Tenant
+from marketplace.tenants.models.billing_profile import PaymentMode
 
 
 class InvoiceSeries(models.Model):
@@ -35,6 +36,7 @@ class Invoice(models.Model):
         sequence: 1 for the month's invoice; later ones are adjustments for usage found late.
         number: `<year><month>-<seller's business number's last five>-<six digits>`, without gaps per seller and month.
         supply_won: Supply value (공급가액), sum of the lines.
+        payment_mode: How the payer paid when it was issued; credit pays a prepaid one at once.
         document: Everything printed, as it was; the PDF is rendered from it alone.
         document_hash: SHA-256 of the canonical document.
     """
@@ -52,6 +54,7 @@ class Invoice(models.Model):
     vat_won = models.BigIntegerField()
     total_won = models.BigIntegerField()
     currency = models.CharField(max_length=3, default="KRW")
+    payment_mode = models.CharField(max_length=8, choices=PaymentMode, default=PaymentMode.ARREARS)
     document = models.JSONField()
     document_hash = models.BinaryField(max_length=32)
     issued_at = models.DateTimeField()

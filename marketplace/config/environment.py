@@ -95,6 +95,11 @@ class Environment(BaseSettings):
         ge=1,
         description="A quota raised by so many GiB of storage at once needs the approval of a second operator.",
     )
+    top_up_second_person_from_won: int = Field(
+        default=10_000_000,
+        ge=1,
+        description="Payments of so many won, VAT included, become credit only once a second operator has agreed.",
+    )
     document_fonts: str = Field(
         default="",
         description="Directory with Pretendard's OTF or TTF files for PDF documents; empty = where `make assets` puts them.",

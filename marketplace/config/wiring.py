@@ -24,3 +24,4 @@ def bind_hints() -> None:
     hints.bind("outage.changed", lambda row_id: _send_task("billing.apply_outage", "billing", row_id))
     hints.bind("instance.moved", lambda row_id: _send_task("billing.meter_instance", "billing", row_id))
     hints.bind("node.suspect", lambda row_id: _send_task("inventory.judge_nodes", "default", row_id))
+    hints.bind("spending.changed", lambda row_id: _send_task("billing.watch_tenant", "billing", row_id))

@@ -79,6 +79,8 @@ class Reason(StrEnum):
     DRAINED = "drained"
     PODS_GONE = "pods_gone"
     TENANT_SUSPENDED = "tenant_suspended"
+    CREDIT_EXHAUSTED = "credit_exhausted"
+    BUDGET_REACHED = "budget_reached"
 
 
 class Fault(StrEnum):

@@ -50,6 +50,8 @@ REASONS: Final[Mapping[str, Promise]] = {
     Reason.DRAINED: _("The operator cleared the node; the instance was queued again for another one."),
     Reason.PODS_GONE: _("Everything of the instance is gone from the cluster."),
     Reason.TENANT_SUSPENDED: _("The organization was suspended."),
+    Reason.CREDIT_EXHAUSTED: _("The credit was used up; metering has ended."),
+    Reason.BUDGET_REACHED: _("A budget was reached; metering has ended."),
 }
 
 

@@ -44,6 +44,46 @@ TEXTS: Final[Mapping[str, NoticeText]] = {
         _("Save your work now; the instance queues again by itself and keeps its price."),
         "portal:instances",
     ),
+    "credit.low": NoticeText(
+        _("Credit left: %(balance)s, about %(hours)s hours at the present rate."),
+        _("Top up, or stop what is no longer needed; at zero, instances are stopped and nothing is deleted."),
+        "portal:credit",
+    ),
+    "credit.grace": NoticeText(
+        _("Credit left: %(balance)s. Instances are stopped within the hour."),
+        _("Save what runs, or top up now. Stopped instances can be started again once there is credit."),
+        "portal:credit",
+    ),
+    "credit.exhausted": NoticeText(
+        _("The credit is used up (%(balance)s). What it paid for was stopped; nothing was deleted."),
+        _("Top up and start the instances again."),
+        "portal:credit",
+    ),
+    "credit.top_up_waiting": NoticeText(
+        _("A top-up of ₩%(paid)s, recorded by %(who)s, waits for a second operator."),
+        _("Compare it with the bank statement, then agree or decline."),
+        "console:credit",
+    ),
+    "budget.threshold": NoticeText(
+        _("%(percent)s %% of the budget is spent: %(spent)s of %(amount)s (%(scope)s)."),
+        _("Nothing was changed; see what it was spent on."),
+        "portal:budgets",
+    ),
+    "budget.warn_reached": NoticeText(
+        _("The budget is spent: %(spent)s of %(amount)s (%(scope)s)."),
+        _("Instances run on, as the budget says."),
+        "portal:budgets",
+    ),
+    "budget.block_reached": NoticeText(
+        _("The budget is spent: %(spent)s of %(amount)s (%(scope)s). Nothing new is started."),
+        _("Raise the budget, or wait for the next month."),
+        "portal:budgets",
+    ),
+    "budget.stop_reached": NoticeText(
+        _("The budget is spent: %(spent)s of %(amount)s (%(scope)s). What ran was stopped; nothing was deleted."),
+        _("Raise the budget, then start the instances again."),
+        "portal:budgets",
+    ),
     "ledger.difference": NoticeText(
         _("The ledger does not add up: %(what)s is %(actual)s, expected %(expected)s."),
         _("Close no month before the cause is found; `manage.py check_ledger` names the first difference."),

@@ -1,6 +1,7 @@
 """What happens when someone rents: one transaction over the tenant's own rows, never a look at nodes or clusters.
 
-Access → good standing → rules (at least one site may take it) → terms kept → quota taken → instance queued → hint.
+Access → good standing → rules (at least one site may take it) → terms kept → quota taken → budgets and credit asked → instance
+queued → hint.
 """
 
 import re
@@ -12,6 +13,7 @@ from uuid import UUID
 
 from django.utils.translation import gettext_lazy as _
 
+from billing.holds import SpendDemand, find_payable_sellers, take_hold
 from billing.rating import Plan, snapshot
 from marketplace.instances.models import Instance, InstanceKind
 from marketplace.instances.operations import AgreedTerm, InstanceSpec, create_instance
@@ -25,6 +27,7 @@ from marketplace.quotas.operations import QuotaDemand, take_quota
 from marketplace.sovereignty.rules import Rule, Verdict
 from marketplace.sovereignty.texts import explain_refusal
 from marketplace.tenants.access import get_project, require_good_standing, require_permission
+from marketplace.tenants.models import Project
 from marketplace.tenants.queries import list_people_who_may
 
 DEVICES_MAX: Final = 64
@@ -93,8 +96,9 @@ def rent(*, actor: Actor, request: RentRequest, now: datetime) -> Instance:
         DataClassNotAllowed: With every site's reasons; nothing is written.
         PriceChanged, PriceAboveLimit: The terms do not hold.
         QuotaExceeded: Nothing is written.
+        BudgetExceeded, InsufficientBalance: The estimate does not fit; nothing is written.
 
-    Locks the tenant's applicable quota rows.
+    Locks the tenant's applicable quota rows, then its budgets and, where it pays ahead, the payer's credit accounts.
     """
     require_permission(actor=actor, permission="instances.write")
     project = get_project(actor=actor, project_id=request.project_id)
@@ -128,15 +132,29 @@ def rent(*, actor: Actor, request: RentRequest, now: datetime) -> Instance:
         holder_id=instance_id,
         now=now,
     )
-    return create_instance(
+    demand = _demand(project, agreed, spec)
+    sellers = find_payable_sellers(demand=demand, now=now)
+    instance = create_instance(
         actor=actor,
         instance_id=instance_id,
         tenant_id=project.tenant_id,
         project_id=project.id,
         spec=spec,
-        terms=[_term(priced) for priced in agreed],
+        terms=[_term(priced) for priced in agreed if priced.selling_term.seller_id in sellers],
         now=now,
     )
+    take_hold(demand=demand, sellers=sellers, instance_id=instance_id, now=now)
+    return instance
+
+
+def _demand(project: Project, agreed: Sequence[PricedOffer], spec: InstanceSpec) -> SpendDemand:
+    """What it would cost with each seller, at the dearest of the seller's offers."""
+    dearest: dict[UUID, int] = {}
+    for priced in agreed:
+        seller_id = priced.selling_term.seller_id
+        price = priced.price_micros_per_device_hour * spec.total_devices
+        dearest[seller_id] = max(dearest.get(seller_id, 0), price)
+    return SpendDemand(project=project, micros_per_hour_by_seller=dearest, max_duration_s=spec.max_duration_s)
 
 
 def _term(priced: PricedOffer) -> AgreedTerm:

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import assert_never
 from uuid import UUID
 
+from billing.holds import SpendDemand, find_payable_sellers, take_hold
 from marketplace.instances.models import Instance
 from marketplace.instances.operations import lock_instance, resume, want_stop_or_end
 from marketplace.instances.queries import get_instance
@@ -24,7 +25,7 @@ def request_action(*, actor: Actor, instance_id: UUID, action: Action, now: date
         NotFound: Unknown or not the actor's.
         Forbidden: The actor may not write instances.
         InvalidState, DeletionProtected: Not possible now.
-        TenantSuspended, QuotaExceeded: For a start.
+        TenantSuspended, QuotaExceeded, BudgetExceeded, InsufficientBalance: For a start.
 
     Locks quota rows, then the instance.
     """
@@ -50,7 +51,22 @@ def _start(*, actor: Actor, instance_id: UUID, now: datetime) -> Instance:
     require_good_standing(tenant=instance.tenant)
     demand = demand_of(instance=instance, accelerators=read_accelerators(instance=instance))
     take_quota(demand=demand, holder_id=instance.id, now=now)
+    spend = _spend_again(instance)
+    sellers = find_payable_sellers(demand=spend, must_all=True, now=now)
     locked = lock_instance(instance_id=instance_id)
     if locked is None:
         raise NotFound
-    return resume(actor=actor, instance=locked, now=now)
+    resumed = resume(actor=actor, instance=locked, now=now)
+    take_hold(demand=spend, sellers=sellers, instance_id=instance_id, now=now)
+    return resumed
+
+
+def _spend_again(instance: Instance) -> SpendDemand:
+    """What it would cost on its stored terms; each of their sellers may be chosen, so each one's credit is asked."""
+    dearest: dict[UUID, int] = {}
+    for term in instance.terms.all():
+        price = term.price_micros_per_device_hour * instance.total_devices
+        dearest[term.seller_id] = max(dearest.get(term.seller_id, 0), price)
+    return SpendDemand(
+        project=instance.project, micros_per_hour_by_seller=dearest, max_duration_s=instance.max_duration_s
+    )

@@ -17,6 +17,9 @@ PERMISSIONS: Final = frozenset(
         "quota_requests.write",
         "invoices.read",
         "usage.read",
+        "credit.read",
+        "budgets.read",
+        "budgets.write",
         "api_keys.read",
         "api_keys.write",
         "members.read",
@@ -27,14 +30,23 @@ PERMISSIONS: Final = frozenset(
     }
 )
 _READS: Final = frozenset(
-    {"offers.read", "projects.read", "instances.read", "quotas.read", "usage.read", "assurance.read"}
+    {
+        "offers.read",
+        "projects.read",
+        "instances.read",
+        "quotas.read",
+        "usage.read",
+        "assurance.read",
+        "credit.read",
+        "budgets.read",
+    }
 )
 
 BY_ROLE: Final[Mapping[str, frozenset[str]]] = {
     Role.OWNER: PERMISSIONS,
     Role.ADMINISTRATOR: PERMISSIONS,
     Role.DEVELOPER: _READS | {"instances.write", "api_keys.read", "api_keys.write"},
-    Role.FINANCE: _READS | {"invoices.read"},
+    Role.FINANCE: _READS | {"invoices.read", "budgets.write"},
     Role.AUDITOR: _READS | {"invoices.read", "members.read", "api_keys.read", "audit.read"},
     Role.VIEWER: _READS,
 }

@@ -216,6 +216,7 @@ UNSCHEDULABLE_AFTER = timedelta(seconds=ENVIRONMENT.unschedulable_s)
 FAIR_SHARE_HALF_LIFE_S = ENVIRONMENT.fair_share_half_life_s
 QUOTA_SECOND_PERSON_UNITS = ENVIRONMENT.quota_second_person_units
 QUOTA_SECOND_PERSON_GIB = ENVIRONMENT.quota_second_person_gib
+TOP_UP_SECOND_PERSON_FROM_WON = ENVIRONMENT.top_up_second_person_from_won
 ATTEMPTS_MAX = ENVIRONMENT.attempts_max
 
 UNFOLD: dict[str, Any] = {

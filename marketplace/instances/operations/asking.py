@@ -35,10 +35,15 @@ class DeletionProtected(OndolError):
     remedy = _("Remove the deletion protection first, then end the instance.")
 
 
-def want_stop_or_end(*, actor: Actor, instance_id: UUID, goal: Goal, now: datetime) -> Instance | None:
+def want_stop_or_end(
+    *, actor: Actor, instance_id: UUID, goal: Goal, now: datetime, reason: Reason | None = None
+) -> Instance | None:
     """A customer (or the operator) wants the instance stopped or ended; accepted at `now`, which is where the meter ends.
 
     Safe to repeat: wanting the same again changes nothing. None when the instance is not visible to the actor.
+
+    Args:
+        reason: Why, where it was not asked for by a person.
 
     Raises:
         InvalidState: It has ended, or is already on its way to its end.
@@ -58,13 +63,14 @@ def want_stop_or_end(*, actor: Actor, instance_id: UUID, goal: Goal, now: dateti
         raise _invalid_state(instance, action)
     instance.goal = goal
     instance.stop_accepted_at = instance.stop_accepted_at or now
-    reason = Reason.STOP_REQUESTED if goal is Goal.STOP else Reason.END_REQUESTED
+    trigger = "customer" if reason is None else "watch"
+    reason = reason or (Reason.STOP_REQUESTED if goal is Goal.STOP else Reason.END_REQUESTED)
     if state in (State.QUEUED, State.STOPPED):
-        _rest(instance, goal=goal, reason=reason, actor=actor, now=now)
+        _rest(instance, goal=goal, reason=reason, trigger=trigger, actor=actor, now=now)
     elif state in (State.PROVISIONING, State.RUNNING):
         instance.conditions["PodsReady"] = condition(status="False", reason=reason.value, now=now)
         _move(
-            instance, to_state=State.STOPPING, trigger="customer", reason=reason, actor_name=actor.name,
+            instance, to_state=State.STOPPING, trigger=trigger, reason=reason, actor_name=actor.name,
             occurred_at=_stop_instant(instance, now), reported_at=now, now=now, also=("goal", "stop_accepted_at"),
         )  # fmt: skip
     else:
@@ -83,7 +89,7 @@ def _stop_instant(instance: Instance, now: datetime) -> datetime:
     return max(floored, instance.started_at) if instance.state == State.RUNNING and instance.started_at else floored
 
 
-def _rest(instance: Instance, *, goal: Goal, reason: Reason, actor: Actor, now: datetime) -> None:
+def _rest(instance: Instance, *, goal: Goal, reason: Reason, trigger: str, actor: Actor, now: datetime) -> None:
     """From the queue or from stopped straight to rest: there are no pods to wait for."""
     to_state = State.STOPPED if goal is Goal.STOP else State.ENDED
     if instance.state == State.QUEUED:
@@ -95,7 +101,7 @@ def _rest(instance: Instance, *, goal: Goal, reason: Reason, actor: Actor, now: 
         instance.ended_at = now
         also.append("ended_at")
     _move(
-        instance, to_state=to_state, trigger="customer", reason=reason, actor_name=actor.name, occurred_at=now, now=now,
+        instance, to_state=to_state, trigger=trigger, reason=reason, actor_name=actor.name, occurred_at=now, now=now,
         also=tuple(also),
     )  # fmt: skip
 

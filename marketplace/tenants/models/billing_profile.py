@@ -15,6 +15,13 @@ class Rounding(models.TextChoices):
     TEN_WON = "ten_won", _("Cut to ten won")
 
 
+class PaymentMode(models.TextChoices):
+    """When a payer pays."""
+
+    ARREARS = "arrears", _("By invoice, afterwards")
+    PREPAID = "prepaid", _("Ahead, from credit")
+
+
 class BillingProfile(models.Model):
     """A payer (청구처): one business number may have many, by branch place number or department."""
 
@@ -31,6 +38,7 @@ class BillingProfile(models.Model):
     department = models.CharField(max_length=100, blank=True)
     email = models.EmailField(blank=True)
     rounding = models.CharField(max_length=8, choices=Rounding, default=Rounding.WON)
+    payment_mode = models.CharField(max_length=8, choices=PaymentMode, default=PaymentMode.ARREARS)
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:

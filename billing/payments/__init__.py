@@ -1,0 +1,1 @@
+"""How money arrives: one port, and a module for each way."""
