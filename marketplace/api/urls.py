@@ -4,7 +4,18 @@ from django.urls import URLPattern, URLResolver, path, re_path
 
 from marketplace.api.schema_views import DocumentationView, SchemaView
 from marketplace.api.unknown import unknown_route
-from marketplace.api.v1 import assurance, billing, costs, evidence, instances, market, price_changes, schedules, tenant
+from marketplace.api.v1 import (
+    assurance,
+    billing,
+    costs,
+    evidence,
+    instances,
+    market,
+    price_changes,
+    schedules,
+    spending,
+    tenant,
+)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("accelerators", market.AcceleratorsView.as_view()),
@@ -34,6 +45,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("quotas", tenant.QuotasView.as_view()),
     path("api-keys", tenant.ApiKeysView.as_view()),
     path("api-keys/<str:api_key_id>", tenant.ApiKeyView.as_view()),
+    path("credit", spending.CreditView.as_view()),
+    path("credit/<str:account_id>/movements", spending.CreditMovementsView.as_view()),
+    path("budgets", spending.BudgetsView.as_view()),
+    path("budgets/<str:budget_id>", spending.BudgetView.as_view()),
     path("invoices", billing.InvoicesView.as_view()),
     path("invoices/<str:invoice_id>", billing.InvoiceView.as_view()),
     path("invoices/<str:invoice_id>/pdf", billing.InvoicePdfView.as_view()),

@@ -14,6 +14,8 @@ PAGES: Final[tuple[tuple[Promise, str, str], ...]] = (
     (_("Queue"), "hourglass_top", "console:queue"),
     (_("Certificates"), "verified_user", "console:certificates"),
     (_("Data classes and rules"), "policy", "console:rules"),
+    (_("Credit"), "account_balance_wallet", "console:credit"),
+    (_("Ledger"), "menu_book", "console:ledger"),
 )
 """Title, Material symbol, route."""
 

@@ -10,7 +10,10 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from billing.credit.reading import list_credit
+from billing.credit.state import CreditState
 from marketplace.accounts.models import User
+from marketplace.kernel import clock
 from marketplace.kernel.actors import Actor, as_actor
 from marketplace.kernel.errors import NotFound, OndolError
 from marketplace.tenants.models import Project, Tenant
@@ -45,6 +48,16 @@ class Page:
         response = render(self.request, f"portal/{template}", {"page": self, **context}, status=status)
         response.headers["Cache-Control"] = "private, no-store"
         return response
+
+    @property
+    def credit(self) -> CreditState | None:
+        """The credit that ends first, for the top bar; None when nobody pays ahead or the member may not see it."""
+        if not self.may("credit.read"):
+            return None
+        if "credit" not in self.extra:
+            self.extra["credit"] = next(iter(list_credit(actor=self.actor, now=clock.now())), None)
+        found: CreditState | None = self.extra["credit"]
+        return found
 
     def may(self, permission: str) -> bool:
         """Whether the member has a permission."""

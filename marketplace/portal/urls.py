@@ -13,6 +13,7 @@ from marketplace.portal.views import (
     money,
     schedules,
     session,
+    spending,
 )
 
 app_name = "portal"
@@ -42,6 +43,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("quotas", money.quotas, name="quotas"),
     path("costs", costs.costs, name="costs"),
     path("costs.csv", costs.costs_csv, name="costs-csv"),
+    path("credit", spending.credit, name="credit"),
+    path("budgets", spending.budgets, name="budgets"),
+    path("budgets/<str:budget_id>/close", spending.budget_close, name="budget-close"),
     path("invoices", money.invoice_list, name="invoices"),
     path("invoices/<str:invoice_id>", money.invoice_detail, name="invoice"),
     path("invoices/<str:invoice_id>/pdf", money.invoice_pdf, name="invoice-pdf"),

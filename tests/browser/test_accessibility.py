@@ -6,8 +6,18 @@ from playwright.sync_api import expect
 from tests.browser.conftest import Visit
 
 SCREENS = (
-    "/", "/catalogue?devices=2", "/launch?devices=2", "/instances", "/quotas", "/assurance", "/costs", "/invoices", "/api-keys",
-)  # fmt: skip
+    "/",
+    "/catalogue?devices=2",
+    "/launch?devices=2",
+    "/instances",
+    "/quotas",
+    "/assurance",
+    "/costs",
+    "/invoices",
+    "/credit",
+    "/budgets",
+    "/api-keys",
+)
 
 
 @pytest.mark.parametrize(

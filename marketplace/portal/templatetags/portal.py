@@ -9,7 +9,9 @@ from django import template
 from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
+from billing.credit.state import CreditState
 from billing.models import PricePlan
 from billing.rating import VAT_PERCENT, AgreedPrice
 from billing.texts import describe_conditions, describe_price
@@ -18,7 +20,7 @@ from marketplace.instances.states import State
 from marketplace.instances.texts import STATE_LABELS, explain_condition, explain_reason
 from marketplace.kernel import ids
 from marketplace.kernel.clock import KST
-from marketplace.kernel.money import MICROS_PER_WON, format_won, round_half_up
+from marketplace.kernel.money import MICROS_PER_WON, SECONDS_PER_HOUR, format_won, round_half_up, won_from_numerator
 from marketplace.portal.clock_words import describe_outcome, describe_weekdays
 
 register = template.Library()
@@ -161,6 +163,35 @@ def memory(mib: int) -> str:
 def localized(thing: Any, language: str) -> str:
     """`name_ko` or `name_en` by language."""
     return str(thing.name_en if language == "en" else thing.name_ko)
+
+
+@register.filter
+def numerator_per_hour(per_second: int) -> str:
+    """What so much a second comes to in an hour."""
+    return format_won(won_from_numerator(int(per_second) * SECONDS_PER_HOUR))
+
+
+@register.filter
+def negated(amount: int) -> int:
+    """With its sign turned."""
+    return -int(amount)
+
+
+@register.simple_tag
+def credit_stage(state: CreditState) -> str:
+    """`잔액 ₩120,000 · 약 8시간 후 중지`: what is left, and when what runs is stopped."""
+    left, ends = format_won(state.remaining_won), state.runway.exhausts_at
+    if ends is None:
+        return _("Credit %(left)s") % {"left": left}
+    seconds = int((ends - state.as_of).total_seconds())
+    if seconds <= 0:
+        return _("Credit %(left)s · used up") % {"left": left}
+    if seconds < SECONDS_PER_HOUR:
+        return _("Credit %(left)s · stops in about %(count)s min") % {"left": left, "count": max(1, seconds // 60)}
+    hours = seconds // SECONDS_PER_HOUR
+    if hours < 72:
+        return _("Credit %(left)s · stops in about %(count)s h") % {"left": left, "count": hours}
+    return _("Credit %(left)s · lasts about %(count)s days") % {"left": left, "count": hours // 24}
 
 
 @register.simple_tag
