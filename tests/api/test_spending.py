@@ -37,7 +37,9 @@ def test_credit_says_what_is_left_and_until_when(caller: Caller, time_machine: A
 
 def test_a_budget_is_set_read_kept_and_closed(caller: Caller, stranger: Caller) -> None:
     """A second request with the same key answers the same; a wrong amount is named."""
-    body = {"period": "month", "amount": "5000", "on_limit": "block"}
+    body = {"project": caller.project, "period": "month", "amount": "5000", "on_limit": "block"}
+    whole = {name: value for name, value in body.items() if name != "project"}
+    assert caller.call("POST", "/budgets", whole)[0] == 404, "a key of one project sets no budget of the organization"
     status, made, _response = caller.call("POST", "/budgets", body, **{"Idempotency-Key": "bud"})
     assert (status, made["amount"], made["spent"], made["thresholds"]) == (201, "5000", "0", [50, 80])
     assert caller.call("POST", "/budgets", body, **{"Idempotency-Key": "bud"})[1] == made

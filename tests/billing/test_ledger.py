@@ -163,10 +163,10 @@ def test_balances_are_exact_before_while_and_after_others_post_and_fold() -> Non
     assert errors == []
     with as_actor(STAFF):
         assert receivable() == 4 * 25 * 3 + 25
-        assert fold_balances() >= 0
+        # How much of it is folded depends on what else runs on the server; the sum does not.
+        fold_balances()
     with as_actor(STAFF):
-        stored = LedgerBalance.objects.get(account__kind="receivable")
-        assert stored.balance_won == receivable() == 325
+        assert receivable() == 325
         assert find_difference() is None
 
 
@@ -176,9 +176,11 @@ def test_the_check_names_the_first_thing_that_was_tampered_with() -> None:
     with as_actor(STAFF):
         post_many(entries=[sale("one", 10), sale("two", 20)])
     with as_actor(STAFF):
-        fold_balances()
-    with as_actor(STAFF):
-        LedgerBalance.objects.filter(account__kind="revenue").update(balance_won=-31)
+        revenue = LedgerAccount.objects.get(kind="revenue")
+        border = max(LedgerPosting.objects.values_list("xid", flat=True)) + 1
+        LedgerBalance.objects.update_or_create(
+            account=revenue, defaults={"tenant_id": TENANT, "balance_won": -31, "folded_xid": border}
+        )
         found = find_difference()
         assert found is not None
         assert found.what.startswith("stored balance of account revenue")
