@@ -28,6 +28,7 @@ from clusters.desired import (
     build_pod,
     typed,
 )
+from clusters.endings import explain_ending
 from clusters.kube.client import KubeClient
 from clusters.kube.errors import KubeConflict, KubeError, KubeForbidden, KubeInvalid, KubeNotFound
 from clusters.models import Workload
@@ -360,7 +361,7 @@ def _report(claimed: Claimed, step: Step, facts: PodFacts | None, *, now: dateti
                     now=now,
                 )
         return
-    reason, detail = _ending(step, facts)
+    reason, detail = explain_ending(step=step, facts=facts)
     end = clock.floor_to_second(now)
     if facts is not None:
         end = usage_end(facts=facts, observed_at=now, last_sighted_at=workload.last_sighted_at)
@@ -390,33 +391,6 @@ def _report(claimed: Claimed, step: Step, facts: PodFacts | None, *, now: dateti
         )
         if is_news and reason is Reason.START_FAILED:
             record_failed_start(node_id=workload.allocation.stock.node_id, message=detail, now=now)
-
-
-_ENDINGS: Final = {
-    "OOMKilled": Reason.OUT_OF_MEMORY,
-    "Evicted": Reason.EVICTED,
-    "NodeLost": Reason.NODE_LOST,
-    "NodeShutdown": Reason.NODE_LOST,
-    "Terminated": Reason.NODE_LOST,
-    "UnexpectedAdmissionError": Reason.START_FAILED,
-}
-
-
-def _ending(step: Step, facts: PodFacts | None) -> tuple[Reason, str]:
-    if step is Step.REPORT_UNSCHEDULABLE:
-        return Reason.UNSCHEDULABLE, facts.unschedulable if facts else ""
-    if step is Step.REPORT_IMAGE_UNAVAILABLE:
-        return Reason.IMAGE_UNAVAILABLE, facts.failure if facts else ""
-    if step is Step.REPORT_START_FAILED:
-        return Reason.START_FAILED, facts.failure if facts else ""
-    if step is Step.REPORT_ENDED and facts is not None:
-        if facts.phase == "Succeeded":
-            return Reason.COMPLETED, ""
-        if facts.failure.startswith("OutOf"):
-            # The kubelet has fewer devices than it told the API server.
-            return Reason.START_FAILED, facts.failure
-        return _ENDINGS.get(facts.failure, Reason.EXITED_WITH_ERROR), facts.failure
-    return Reason.POD_LOST, ""
 
 
 def _report_gone(claimed: Claimed, *, now: datetime) -> None:
