@@ -114,7 +114,13 @@ def test_a_request_that_does_not_want_to_wait_ends_at_the_first_pass(market: Mar
             else None
         )
     )
-    assert diagnosis["reasons"][0]["facts"] == {"requested": 1, "free": 0}
+    facts = diagnosis["reasons"][0]["facts"]
+    assert {name: facts[name] for name in ("requested", "free", "nodes", "short_of")} == {
+        "requested": 1,
+        "free": 0,
+        "nodes": 1,
+        "short_of": "devices",
+    }
     assert diagnosis["queue_position"] == 1
     entry.customer.act(first, "end")
     entry.customer.wait_for_state(third, "running", timeout_s=20)
