@@ -12,6 +12,9 @@ from django.utils.translation import gettext_lazy as _
 PAGES: Final[tuple[tuple[Promise, str, str], ...]] = (
     (_("Overview"), "dashboard", "console:overview"),
     (_("Queue"), "hourglass_top", "console:queue"),
+    (_("Quota requests"), "inbox", "console:quota-inbox"),
+    (_("Quotas"), "account_tree", "console:quotas"),
+    (_("Limits by file"), "upload_file", "console:quota-file"),
     (_("Certificates"), "verified_user", "console:certificates"),
     (_("Data classes and rules"), "policy", "console:rules"),
     (_("Credit"), "account_balance_wallet", "console:credit"),

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from marketplace.console.views import certificates, money, overview, queue, rules
+from marketplace.console.views import certificates, money, overview, queue, quota_file, quota_requests, quotas, rules
 
 app_name = "console"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -22,4 +22,19 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("certificates/<str:certificate_id>/revoke", certificates.revoke, name="certificate-revoke"),
     path("rules", rules.rules, name="rules"),
     path("rules/<slug:code>", rules.rule, name="rule"),
+    path("quotas", quotas.tree, name="quotas"),
+    path("quotas/shares", quotas.change_share, name="quota-share"),
+    path("quotas/shares/<str:share_id>/revoke", quotas.end_share, name="quota-share-revoke"),
+    path("quotas/tenants/<str:tenant_id>", quotas.tenant_quotas, name="quota-tenant"),
+    path("quotas/tenants/<str:tenant_id>/set", quotas.change_quota, name="quota-set"),
+    path(
+        "quotas/tenants/<str:tenant_id>/periods/<str:period_id>/revoke", quotas.end_period, name="quota-period-revoke"
+    ),
+    path("quotas/file", quota_file.upload, name="quota-file"),
+    path("quotas/file/apply", quota_file.apply, name="quota-file-apply"),
+    path("quotas/file/download", quota_file.download, name="quota-file-download"),
+    path("quota-requests", quota_requests.inbox, name="quota-inbox"),
+    path("quota-requests/<str:request_id>", quota_requests.request_detail, name="quota-request"),
+    path("quota-requests/<str:request_id>/decide", quota_requests.decide, name="quota-decide"),
+    path("quota-papers/<str:attachment_id>", quota_requests.paper, name="quota-paper"),
 ]

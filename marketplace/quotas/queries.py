@@ -1,6 +1,6 @@
 """Reads of quotas for faces, scoped by actor."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -9,6 +9,7 @@ from django.db.models import Q, QuerySet
 from marketplace.kernel.actors import Actor
 from marketplace.kernel.errors import NotFound
 from marketplace.quotas.models import (
+    PENDING_STATUSES,
     Quota,
     QuotaAttachment,
     QuotaPeriod,
@@ -46,6 +47,20 @@ def list_requests(*, actor: Actor) -> QuerySet[QuotaRequest]:
     """The tenant's own requests, newest first; what operators proposed among themselves is not shown."""
     rows = QuotaRequest.objects.filter(tenant_id=actor.tenant_scope, origin=RequestOrigin.CUSTOMER)
     return rows.order_by("-id")
+
+
+def list_pending_limits(*, actor: Actor) -> Mapping[UUID, int]:
+    """The limit that a pending request of the tenant asks for, by quota; two queries."""
+    lines = {
+        (row.scope_kind, row.scope_id, row.within_project_id, row.selector_kind, row.selector, row.meter): row.id
+        for row in Quota.objects.filter(tenant_id=actor.tenant_scope)
+    }
+    found: dict[UUID, int] = {}
+    for row in list_requests(actor=actor).filter(status__in=PENDING_STATUSES):
+        key = (row.scope_kind, row.scope_id, row.within_project_id, row.selector_kind, row.selector, row.meter)
+        if key in lines:
+            found[lines[key]] = row.wanted_limit
+    return found
 
 
 def get_request(*, actor: Actor, request_id: UUID) -> QuotaRequest:

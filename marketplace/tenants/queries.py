@@ -1,5 +1,6 @@
 """Reads of tenants and projects, scoped by actor, and the actor of a signed-in user."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -8,6 +9,7 @@ from django.db.models import QuerySet
 
 from marketplace.accounts.models import User
 from marketplace.kernel.actors import Actor, ActorKind
+from marketplace.kernel.errors import NotFound
 from marketplace.tenants.models import ApiKey, Membership, Project, Tenant
 from marketplace.tenants.permissions import BY_ROLE
 
@@ -92,3 +94,27 @@ def list_projects_of_class(*, data_class: str) -> QuerySet[Project]:
     """Every tenant's projects that hold a data class, with their tenants; for operators."""
     rows = Project.objects.filter(data_classes__contains=[data_class]).select_related("tenant")
     return rows.order_by("tenant__name", "name")
+
+
+def get_tenant_for_operator(*, tenant_id: UUID) -> Tenant:
+    """Any tenant. For staff.
+
+    Raises:
+        NotFound: Unknown.
+    """
+    tenant = Tenant.objects.filter(id=tenant_id).first()
+    if tenant is None:
+        raise NotFound
+    return tenant
+
+
+def list_names_in_tenant(*, tenant_id: UUID) -> Sequence[tuple[str, UUID, str]]:
+    """(kind, id, name) of a tenant's projects and then members, by name. For staff."""
+    projects = Project.objects.filter(tenant_id=tenant_id).order_by("name").values_list("id", "name")
+    members = (
+        Membership.objects.filter(tenant_id=tenant_id).order_by("user__email").values_list("user_id", "user__email")
+    )
+    return [
+        *(("project", project_id, name) for project_id, name in projects),
+        *(("member", user_id, email) for user_id, email in dict(members).items()),
+    ]

@@ -75,7 +75,7 @@ def test_the_sign_in_never_leads_elsewhere(renter: Renter, client: Client, broke
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/catalogue", "/launch", "/instances", "/quotas", "/costs", "/invoices", "/api-keys"]
+    "path", ["/", "/catalogue", "/launch", "/instances", "/quotas", "/quotas/ask", "/costs", "/invoices", "/api-keys"]
 )
 def test_every_page_opens_in_both_languages_without_inline_code(signed_in: Client, path: str) -> None:
     """No inline script, style or handler; the policy allows none."""

@@ -1,4 +1,4 @@
-"""The tenant's own: projects, quotas and API keys."""
+"""The tenant's own: projects and API keys."""
 
 from typing import Any
 
@@ -15,8 +15,6 @@ from marketplace.api.views import ResourceView
 from marketplace.kernel import clock
 from marketplace.kernel.actors import Actor
 from marketplace.kernel.idempotency import Answer
-from marketplace.quotas.models import Quota
-from marketplace.quotas.queries import list_quotas
 from marketplace.tenants.access import get_project
 from marketplace.tenants.api_keys import issue_api_key, revoke_api_key
 from marketplace.tenants.models import ApiKey, Project
@@ -44,18 +42,6 @@ class ProjectsView(ResourceView):
         check_query(request, ())
         return self.reading(
             request, "projects.read", lambda actor: whole([_project(row) for row in list_projects(actor=actor)])
-        )
-
-
-class QuotasView(ResourceView):
-    """Quotas."""
-
-    @extend_schema(operation_id="list_quotas", summary="List limits with their use", responses=problems(dict))
-    def get(self, request: Request) -> Response:
-        """Tenant first, then projects."""
-        check_query(request, ())
-        return self.reading(
-            request, "quotas.read", lambda actor: whole([_quota(row) for row in list_quotas(actor=actor)])
         )
 
 
@@ -124,19 +110,6 @@ def _project(row: Project) -> dict[str, Any]:
         "cost_centre": row.cost_centre,
         "billing_profile": public("bil", row.billing_profile_id),
         "created_at": instant(row.created_at),
-    }
-
-
-def _quota(row: Quota) -> dict[str, Any]:
-    return {
-        "id": public("quo", row.id),
-        "scope": row.scope_kind,
-        "scope_id": public({"tenant": "ten", "project": "prj", "member": "usr"}[row.scope_kind], row.scope_id),
-        "selector": row.selector or row.selector_kind,
-        "meter": row.meter,
-        "limit": row.limit,
-        "used": row.used,
-        "enforcement": row.enforcement,
     }
 
 

@@ -198,3 +198,18 @@ def credit_stage(state: CreditState) -> str:
 def rejection_text(rejection: str) -> str:
     """Why a candidate node or site was not taken, in words."""
     return explain_rejection(rejection)
+
+
+@register.simple_tag
+def quota_event(kind: str) -> str:
+    """A step of a quota request's history, in words."""
+    return {
+        "asked": _("Asked"),
+        "changed": _("Changed and sent again"),
+        "first_approved": _("Approved once; waits for a second person"),
+        "approved": _("Approved"),
+        "partly_approved": _("Partly approved"),
+        "sent_back": _("Sent back"),
+        "refused": _("Refused"),
+        "withdrawn": _("Withdrawn"),
+    }.get(kind, kind)

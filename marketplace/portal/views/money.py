@@ -1,4 +1,4 @@
-"""Quotas and invoices."""
+"""Invoices."""
 
 from uuid import UUID
 
@@ -9,23 +9,8 @@ from billing.queries import get_invoice, list_invoices, render_invoice_pdf
 from marketplace.kernel import ids
 from marketplace.kernel.errors import NotFound
 from marketplace.portal.page import Page, member_page
-from marketplace.quotas.queries import list_quotas
-from marketplace.tenants.access import require_permission
 
 INVOICES_SHOWN_MAX = 60
-
-
-@require_GET
-@member_page("quotas")
-def quotas(page: Page) -> HttpResponse:
-    """Limits with their use."""
-    require_permission(actor=page.actor, permission="quotas.read")
-    names = {page.tenant.id: page.tenant.name, **{project.id: project.name for project in page.projects}}
-    rows = [
-        {"quota": row, "scope": names.get(row.scope_id, ""), "free": max(0, row.limit - row.used)}
-        for row in list_quotas(actor=page.actor)
-    ]
-    return page.render("quotas.html", rows=rows)
 
 
 @require_GET

@@ -6,3 +6,17 @@ document.addEventListener("submit", (event) => {
   const question = event.target.dataset.confirm;
   if (question && !window.confirm(question)) event.preventDefault();
 });
+// j and k go through a list or from page to page; not while somebody types.
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || !["j", "k"].includes(event.key)) return;
+  if (event.target.closest("input, select, textarea, [contenteditable]")) return;
+  const isNext = event.key === "j";
+  const page = document.querySelector(isNext ? "[data-keys-pages] [data-next]" : "[data-keys-pages] [data-previous]");
+  if (page) {
+    page.click();
+    return;
+  }
+  const links = [...document.querySelectorAll("[data-keys] [data-key]")];
+  const now = links.indexOf(document.activeElement);
+  links.at(Math.min(links.length - 1, Math.max(0, now + (isNext ? 1 : -1))))?.focus();
+});

@@ -1,0 +1,85 @@
+"""The quota tree as operators see it: shares with what is allocated of them, and one organization with everything below it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from marketplace.instances.history import read_live_use
+from marketplace.inventory.queries import list_accelerators
+from marketplace.quotas.models import Quota, QuotaPeriod, Share
+from marketplace.quotas.queries import list_periods_of_tenant, list_quotas_of_tenant, list_shares
+from marketplace.scheduling.shares import ShareBook, ShareLimit
+from marketplace.tenants.models import Tenant
+from marketplace.tenants.queries import get_tenant_for_operator, list_names_in_tenant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShareUse:
+    """A share and what is allocated of it now."""
+
+    share: Share
+    used: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedQuota:
+    """A line and whose it is."""
+
+    quota: Quota
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantTree:
+    """One organization.
+
+    Attributes:
+        targets: (kind, id, name) of projects and members, for whom a limit can be set.
+    """
+
+    tenant: Tenant
+    lines: Sequence[NamedQuota]
+    periods: Sequence[QuotaPeriod]
+    targets: Sequence[tuple[str, UUID, str]]
+
+
+def read_share_use(*, now: datetime) -> Sequence[ShareUse]:
+    """Every share that holds or will, the platform's first. For staff."""
+    shares = [share for share in list_shares() if share.effective_to is None or share.effective_to > now]
+    if not shares:
+        return []
+    limits = [
+        ShareLimit(
+            share_id=share.id,
+            sector=share.sector,
+            accelerator=share.selector if share.selector_kind == "accelerator" else "",
+            kind=share.selector if share.selector_kind == "kind" else "",
+            meter=share.meter,
+            limit=share.limit,
+        )
+        for share in shares
+    ]
+    kinds = dict(list_accelerators().values_list("code", "kind"))
+    book = ShareBook(limits=limits, used=read_live_use(), kinds=kinds)
+    return [ShareUse(share=share, used=book.used_of(share_id=share.id)) for share in shares]
+
+
+def read_tenant_tree(*, tenant_id: UUID, now: datetime) -> TenantTree:
+    """One organization's lines with names. For staff.
+
+    Raises:
+        NotFound: Unknown.
+    """
+    tenant = get_tenant_for_operator(tenant_id=tenant_id)
+    targets = list_names_in_tenant(tenant_id=tenant_id)
+    names = {tenant.id: tenant.name, **{target_id: name for _kind, target_id, name in targets}}
+    return TenantTree(
+        tenant=tenant,
+        lines=[
+            NamedQuota(quota=quota, name=names.get(quota.scope_id, "–"))
+            for quota in list_quotas_of_tenant(tenant_id=tenant_id)
+        ],
+        periods=list(list_periods_of_tenant(tenant_id=tenant_id, now=now)),
+        targets=targets,
+    )
