@@ -98,6 +98,7 @@ def _build(wanted: int) -> list[Any]:
                 batch_size=1_000,
             )  # fmt: skip
     with as_actor(STAFF), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 0")
         cursor.execute(_INTERVALS, {"start": start, "each": each})
         sys.stdout.write(f"{cursor.rowcount:,} intervals\n")
         cursor.execute(_DAYS)
