@@ -53,18 +53,16 @@ def read_last_renewal(*, client: KubeClient, node: str) -> datetime | None:
 def record_health(*, cluster_id: UUID, reading: NodeReading, last_renewal: datetime | None, now: datetime) -> None:
     """Open or end a node's trouble by what was read of it; requires an open transaction. Safe to repeat.
 
-    A node that is not ready is excused from its last lease renewal, or from when the cluster noticed if that was earlier: a
-    kubelet that reports itself not ready goes on renewing.
+    A node that is not ready is excused from its last lease renewal; where the cluster does not tell that, from when it noticed.
     """
     if reading.is_ready:
         record_node_ready(cluster_id=cluster_id, name=reading.name, since=reading.ready_since or now, now=now)
         return
-    known = [at for at in (last_renewal, reading.not_ready_since) if at is not None]
     record_node_trouble(
         cluster_id=cluster_id,
         name=reading.name,
         kind=OutageKind.NODE_NOT_READY,
-        since=min(known, default=now),
+        since=last_renewal or reading.not_ready_since or now,
         now=now,
         evidence=_evidence(last_renewal, reading.not_ready_since),
     )

@@ -3,12 +3,13 @@
 A recorder follows the pods of a cluster from before the first one exists, as an auditor would, and keeps every version that the
 API server sends. From these: start = the main container's `startedAt` (first one), end = the earliest of the container's
 `finishedAt` and the instant at which deletion was asked for (`deletionTimestamp` minus the grace period). Times are floored to
-the second; end ≤ start is no usage. A stop is accepted by Ondol a moment before it asks the cluster to delete, so the two ends may
-fall on different sides of a second: the tolerance is one second per transition (faults.md, oracle U).
+the second; end ≤ start is no usage. What of it is excused follows from the nodes' conditions and leases: from a node's last lease
+renewal before it was not ready until it was ready again. A stop is accepted by Ondol a moment before it asks the cluster to delete,
+so the two ends may fall on different sides of a second: the tolerance is one second per transition (faults.md, oracle U).
 """
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
@@ -38,6 +39,7 @@ class Usage:
 
     instance: str
     pod_uid: str
+    node: str
     devices: int
     started_at: datetime
     ended_at: datetime
@@ -79,6 +81,77 @@ class Recorder:
             record.deleted_at = datetime.now(UTC)
 
 
+@dataclass(slots=True)
+class HealthRecorder:
+    """Follows one cluster's nodes and their leases, each on a thread of its own.
+
+    Attributes:
+        renewals: By node, in the order in which they were heard.
+        changes: By node: (whether it is ready, since when, when that was heard), in order, without repetitions.
+    """
+
+    nodes: PodSource
+    leases: PodSource
+    renewals: dict[str, list[datetime]] = field(default_factory=dict)
+    changes: dict[str, list[tuple[bool, datetime, datetime]]] = field(default_factory=dict)
+    _stopping: threading.Event = field(default_factory=threading.Event)
+
+    def start(self) -> None:
+        """Begin to record."""
+        for source, keep in ((self.nodes, self._keep_node), (self.leases, self._keep_lease)):
+            threading.Thread(target=self._follow, args=(source, keep), name="health-recorder", daemon=True).start()
+
+    def stop(self) -> None:
+        """Record no more."""
+        self._stopping.set()
+
+    def _follow(self, source: PodSource, keep: Callable[[dict[str, Any]], None]) -> None:
+        while not self._stopping.is_set():
+            try:
+                for _kind, item in source.watch_pods():
+                    keep(item)
+            except OSError:
+                self._stopping.wait(0.2)
+
+    def _keep_node(self, node: dict[str, Any]) -> None:
+        for condition in node.get("status", {}).get("conditions", []):
+            if condition["type"] == "Ready":
+                since = datetime.fromisoformat(condition["lastTransitionTime"])
+                change = (condition["status"] == "True", since, datetime.now(UTC))
+                known = self.changes.setdefault(node["metadata"]["name"], [])
+                if not known or known[-1][0] != change[0]:
+                    known.append(change)
+
+    def _keep_lease(self, lease: dict[str, Any]) -> None:
+        renewed = _instant(lease.get("spec", {}).get("renewTime"))
+        if renewed is not None:
+            self.renewals.setdefault(lease["metadata"]["name"], []).append(renewed)
+
+    def outages(self, node: str) -> list[tuple[datetime, datetime | None]]:
+        """When the node was not to be relied on, floored to the second; the last one may go on.
+
+        Simulated nodes keep the transition time of their first readiness: a time before the outage is not that of its end.
+        """
+        found: list[tuple[datetime, datetime | None]] = []
+        for is_ready, since, seen_at in self.changes.get(node, []):
+            if is_ready and found and found[-1][1] is None:
+                end = since if since > found[-1][0] else seen_at
+                found[-1] = (found[-1][0], end.replace(microsecond=0))
+            elif not is_ready:
+                heard = [at for at in self.renewals.get(node, []) if at <= seen_at]
+                found.append((max(heard, default=since).replace(microsecond=0), None))
+        return found
+
+
+def excused_device_seconds(usage: Usage, outages: Iterable[tuple[datetime, datetime | None]]) -> int:
+    """How much of a pod's running time fell into its node's outages."""
+    seconds = 0
+    for start, end in outages:
+        inside = min(usage.ended_at, end or usage.ended_at) - max(usage.started_at, start)
+        seconds += max(0, int(inside.total_seconds()))
+    return usage.devices * seconds
+
+
 def recompute(records: Iterable[PodRecord]) -> list[Usage]:
     """Usage of every rented pod that ran, in order of start."""
     found = [usage for record in records if (usage := _usage(record)) is not None]
@@ -96,8 +169,9 @@ def _usage(record: PodRecord) -> Usage | None:
     if end <= start:
         return None
     return Usage(
-        instance=instance, pod_uid=metadata["uid"], devices=_devices(record.pod), started_at=start, ended_at=end
-    )
+        instance=instance, pod_uid=metadata["uid"], node=record.pod["spec"].get("nodeName", ""),
+        devices=_devices(record.pod), started_at=start, ended_at=end,
+    )  # fmt: skip
 
 
 def _main_container_times(pod: dict[str, Any]) -> tuple[datetime | None, datetime | None]:

@@ -11,20 +11,23 @@ from devstack.kubernetes.control_plane import Cluster
 WATCH_S = 300
 
 
-class ClusterPods:
-    """Lists, then watches, every pod of one cluster with the devstack's own administrator."""
+PODS = "/api/v1/pods"
 
-    def __init__(self, cluster: Cluster) -> None:
+
+class ClusterPods:
+    """Lists, then watches, every pod (or other object) of one cluster with the devstack's own administrator."""
+
+    def __init__(self, cluster: Cluster, collection: str = PODS) -> None:
         """Keep the cluster; nothing is sent yet."""
-        self._cluster = cluster
+        self._cluster, self._collection = cluster, collection
 
     def watch_pods(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield (event type, pod) from the first existing pod on; ends when the connection does.
+        """Yield (event type, object) from the first existing one on; ends when the connection does.
 
         Raises:
             OSError: The connection broke.
         """
-        path = f"/api/v1/pods?watch=true&allowWatchBookmarks=true&timeoutSeconds={WATCH_S}"
+        path = f"{self._collection}?watch=true&allowWatchBookmarks=true&timeoutSeconds={WATCH_S}"
         try:
             with self._cluster.api.stream(path) as response:
                 while line := response.readline():

@@ -53,9 +53,14 @@ def record_node_trouble(
 
 
 def record_node_ready(*, cluster_id: UUID, name: str, since: datetime, now: datetime) -> bool:
-    """A node is ready (again) since `since`; whether trouble ended. Safe to repeat."""
+    """A node is ready (again) since `since`; whether trouble ended. Safe to repeat.
+
+    A time from before the trouble began is not that of its end (some kubelets keep an old transition time): then it ends when
+    it was seen to have ended, at `now`.
+    """
     rows = Outage.objects.filter(cluster_id=cluster_id, node__name=name, kind__in=NODE_TROUBLES, ended_at__isnull=True)
-    return _close(rows, ended_at=min(since, now))
+    ended = _close(rows.filter(started_at__gte=since), ended_at=now)
+    return _close(rows, ended_at=min(since, now)) or ended
 
 
 def record_clock_skew(*, cluster_id: UUID, name: str, skew_ms: int, now: datetime) -> Outage | None:

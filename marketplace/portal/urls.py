@@ -15,6 +15,7 @@ from marketplace.portal.views import (
     schedules,
     session,
     spending,
+    usage,
 )
 
 app_name = "portal"
@@ -52,6 +53,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("credit", spending.credit, name="credit"),
     path("budgets", spending.budgets, name="budgets"),
     path("budgets/<str:budget_id>/close", spending.budget_close, name="budget-close"),
+    path("usage", usage.usage, name="usage"),
+    path("usage.csv", usage.usage_csv, name="usage-csv"),
     path("invoices", money.invoice_list, name="invoices"),
     path("invoices/<str:invoice_id>", money.invoice_detail, name="invoice"),
     path("invoices/<str:invoice_id>/pdf", money.invoice_pdf, name="invoice-pdf"),

@@ -13,6 +13,7 @@ SCREENS = (
     "/quotas",
     "/assurance",
     "/costs",
+    "/usage",
     "/invoices",
     "/credit",
     "/budgets",

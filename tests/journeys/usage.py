@@ -37,12 +37,23 @@ def pods_of(cluster: Cluster, instance_id: str) -> list[dict[str, Any]]:
 
 
 def metered(customer: Customer, instance_id: str) -> list[tuple[datetime, datetime, int]]:
-    """Closed usage intervals as Ondol tells them: begin, end, devices."""
+    """Metered time as Ondol tells it, where it has ended: begin, end, devices; adjoining intervals as one."""
+    found: list[tuple[datetime, datetime, int]] = []
+    for row in told(customer, instance_id, "metered"):
+        if found and found[-1][1] == row[0]:
+            found[-1] = (found[-1][0], row[1], row[2])
+        else:
+            found.append(row)
+    return found
+
+
+def told(customer: Customer, instance_id: str, kind: str) -> list[tuple[datetime, datetime, int]]:
+    """Closed usage intervals of one kind as Ondol tells them: begin, end, devices."""
     rows = customer.get(f"/instances/{instance_id}/usage")["data"]
     return [
         (datetime.fromisoformat(row["started_at"]), datetime.fromisoformat(row["ended_at"]), row["devices"])
         for row in rows
-        if row["ended_at"] is not None
+        if row["ended_at"] is not None and row["kind"] == kind
     ]
 
 
@@ -51,9 +62,9 @@ def _until_as_many(
 ) -> list[tuple[datetime, datetime, int]]:
     """The told intervals once there are as many as the pods say, or what is told after half a minute."""
     deadline = time.monotonic() + 30
-    while len(told := metered(customer, instance_id)) < len(recomputed) and time.monotonic() < deadline:
+    while len(found := metered(customer, instance_id)) < len(recomputed) and time.monotonic() < deadline:
         time.sleep(0.2)
-    return told
+    return found
 
 
 def assert_usage_agrees(
@@ -64,14 +75,14 @@ def assert_usage_agrees(
     Args:
         deletion_late_s: How much later than the accepted stop, which ends the meter, the cluster may have been asked to delete.
     """
-    told = _until_as_many(customer, instance_id, recomputed)
+    found = _until_as_many(customer, instance_id, recomputed)
     events = customer.get(f"/instances/{instance_id}/events")["data"]
-    assert len(told) == len(recomputed), (told, recomputed, [(e["to"], e["occurred_at"]) for e in events])
-    for (start, end, devices), usage in zip(told, recomputed, strict=True):
+    assert len(found) == len(recomputed), (found, recomputed, [(e["to"], e["occurred_at"]) for e in events])
+    for (start, end, devices), usage in zip(found, recomputed, strict=True):
         assert devices == usage.devices
         assert abs((start - usage.started_at).total_seconds()) <= 1, (start, usage.started_at)
         assert -1 <= (usage.ended_at - end).total_seconds() <= deletion_late_s, (end, usage.ended_at)
-    assert all(before[1] <= after[0] for before, after in pairwise(told))
+    assert all(before[1] <= after[0] for before, after in pairwise(found))
 
 
 def wait_for(look: Callable[[], Any], *, timeout_s: float = 30) -> Any:

@@ -6,6 +6,7 @@ from typing import Any, Final
 import orjson
 from django.utils.translation import get_language
 
+from billing.metering.texts import explain_cause
 from billing.models import UsageInterval
 from marketplace.api.rendering import instant, instant_from_text, known_public, public, public_from_text
 from marketplace.instances.models import PlacementDecision, Transition
@@ -145,10 +146,13 @@ def render_usage(row: UsageInterval) -> dict[str, Any]:
     return {
         "id": public("use", row.id),
         "kind": row.kind,
+        "reason": row.reason or None,
+        "explanation": explain_cause(row.reason) or None,
         "rank": row.rank,
         "devices": row.quantity,
         "started_at": instant(row.started_at),
         "ended_at": instant(row.ended_at),
+        "clock_skew_ms": row.clock_skew_ms,
         "price_per_device_hour": won_text_from_micros(row.agreed_price_micros),
         "currency": CURRENCY,
     }

@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from billing.credit.state import CreditState
+from billing.metering.texts import explain_cause
 from billing.models import PricePlan
 from billing.rating import VAT_PERCENT, AgreedPrice
 from billing.texts import describe_conditions, describe_price
@@ -127,6 +128,31 @@ def kst(instant: datetime | None, seconds: bool = False) -> SafeString:  # noqa:
 def public_id(value: UUID, prefix: str) -> str:
     """`ins_…`."""
     return ids.format_id(prefix=prefix, value=value)
+
+
+@register.filter
+def cause_text(cause: str) -> str:
+    """Why time is excused or unknown."""
+    return explain_cause(cause)
+
+
+@register.filter
+def hours(seconds: int) -> str:
+    """Seconds as hours with two decimals, rounded half up for the screen: `1,234.50`."""
+    hundredths = round_half_up(numerator=int(seconds), denominator=36)
+    return f"{hundredths // 100:,}.{hundredths % 100:02d}"
+
+
+@register.filter
+def thousands(number: int) -> str:
+    """`1,234,567`."""
+    return f"{int(number):,}"
+
+
+@register.filter
+def unlocalized(number: int) -> str:
+    """A number for an attribute."""
+    return str(int(number))
 
 
 @register.filter

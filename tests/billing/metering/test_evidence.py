@@ -168,6 +168,23 @@ def test_a_node_that_is_not_ready_is_excused_from_its_last_lease_renewal() -> No
     assert standing(instance)[1:] == [("excused", "node_not_ready", 10, 20), ("metered", "", 20, None)]
 
 
+def test_a_transition_time_from_before_the_trouble_does_not_end_it_then() -> None:
+    """A node that keeps the time of its first readiness is ready again when it is seen to be, not from the beginning."""
+    market, _renter, instance = running()
+    node = market.cluster.id
+    with as_actor(STAFF):
+        record_node_trouble(
+            cluster_id=node, name="node-1", kind=OutageKind.NODE_NOT_READY, since=at(10), now=at(11), evidence={}
+        )
+        assert record_node_ready(cluster_id=node, name="node-1", since=at(-60), now=at(21))
+    look(now=at(22))
+    assert standing(instance) == [
+        ("metered", "", 0, 10),
+        ("excused", "node_not_ready", 10, 21),
+        ("metered", "", 21, None),
+    ]
+
+
 def test_a_clock_that_is_off_alarms_and_is_written_on_the_interval() -> None:
     """Five seconds are allowed; 6.5 are not."""
     market, _renter, instance = running()

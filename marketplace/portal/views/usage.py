@@ -1,0 +1,130 @@
+"""A month's usage by its three kinds: metered, excused, unknown."""
+
+import csv
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
+
+from django.http import HttpResponse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET
+
+from billing.metering.texts import explain_cause
+from billing.rating import month_bounds, month_of
+from billing.usage_queries import KindSums, iterate_month, list_unpaid_parts, read_month_usage
+from marketplace.kernel import clock, ids
+from marketplace.kernel.errors import ValidationFailed
+from marketplace.portal.page import Page, member_page
+
+INSTANCES_PER_PAGE: Final = 50
+REASONS_SHOWN_MAX: Final = 100
+BAR_WIDTH: Final = 1_000
+
+
+@require_GET
+@member_page("usage")
+def usage(page: Page) -> HttpResponse:
+    """Sums, the bar, instances, and why time was not charged."""
+    now = clock.now()
+    month, number = _read_month(page, now), _read_page(page)
+    found = read_month_usage(
+        actor=page.actor, month=month, now=now, limit=INSTANCES_PER_PAGE, offset=(number - 1) * INSTANCES_PER_PAGE
+    )
+    before = month_of(month_bounds(month)[0] - timedelta(seconds=1))
+    after = month_of(month_bounds(month)[1])
+    return page.render(
+        "usage.html",
+        found=found,
+        bars=_bars(found.sums),
+        parts=list_unpaid_parts(actor=page.actor, month=month, now=now, limit=REASONS_SHOWN_MAX),
+        number=number,
+        before=before,
+        after=after if after <= month_of(now) else None,
+    )
+
+
+@require_GET
+@member_page("usage")
+def usage_csv(page: Page) -> HttpResponse:
+    """Every interval of the month, for a spreadsheet: UTF-8 with a mark, so that Korean is read as such."""
+    now = clock.now()
+    month = _read_month(page, now)
+    response = HttpResponse(content_type="text/csv; charset=utf-8")
+    response.headers["Content-Disposition"] = f'attachment; filename="usage-{month:%Y-%m}.csv"'
+    response.headers["Cache-Control"] = "no-store"
+    response.write("\ufeff")
+    writer = csv.writer(response)
+    writer.writerow(
+        [
+            "interval", "project", "instance", "name", "meter", "kind", "reason", "quantity", "started_at", "ended_at",
+            "seconds", "amount", "amount_unit",
+        ]
+    )  # fmt: skip
+    for part in iterate_month(actor=page.actor, month=month, now=now):
+        row = part.interval
+        instance = row.instance
+        writer.writerow(
+            [
+                ids.format_id(prefix="use", value=row.id),
+                _plain(row.project.name),
+                ids.format_id(prefix="ins", value=instance.id) if instance else "",
+                _plain(instance.name) if instance else "",
+                row.meter,
+                row.kind,
+                explain_cause(row.reason),
+                row.quantity,
+                _utc(part.started_at),
+                _utc(part.ended_at) if part.ended_at else "",
+                part.seconds,
+                part.amount,
+                part.amount_unit,
+            ]
+        )
+    return response
+
+
+def _bars(sums: KindSums) -> list[dict[str, Any]]:
+    """The bar's pieces, in thousandths that add up to its width; a kind that is there is never thinner than 4."""
+    named = (
+        (_("Metered"), "metered", sums.metered),
+        (_("Excused"), "excused", sums.excused),
+        (_("Unknown"), "unknown", sums.unknown),
+    )
+    widths = {
+        kind: max(4, seconds * BAR_WIDTH // sums.total) if seconds else 0
+        for _title, kind, seconds in named
+        if sums.total
+    }
+    if widths:
+        largest = max(widths, key=lambda kind: widths[kind])
+        widths[largest] += BAR_WIDTH - sum(widths.values())
+    bars: list[dict[str, Any]] = []
+    left = 0
+    for title, kind, seconds in named:
+        width = widths.get(kind, 0)
+        bars.append({"title": title, "kind": kind, "seconds": seconds, "x": left, "width": width})
+        left += width
+    return bars
+
+
+def _read_month(page: Page, now: datetime) -> date:
+    text = page.request.GET.get("month", "")
+    if not text:
+        return month_of(now)
+    try:
+        return date.fromisoformat(f"{text}-01")
+    except ValueError as error:
+        raise ValidationFailed(reason=_("Give a month such as 2026-11."), pointer="?month") from error
+
+
+def _read_page(page: Page) -> int:
+    text = page.request.GET.get("page", "1")
+    return int(text) if text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= 10_000 else 1
+
+
+def _plain(text: str) -> str:
+    """A name that no spreadsheet takes for a formula."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
+def _utc(instant: datetime) -> str:
+    return instant.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
