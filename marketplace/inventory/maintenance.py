@@ -7,7 +7,8 @@ from uuid import UUID
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from marketplace.inventory.models import Cluster, Drain, MaintenanceWindow, Node, Outage, OutageKind, Site
+from marketplace.inventory.models import Cluster, Drain, MaintenanceWindow, Node, Site
+from marketplace.inventory.outages import close_maintenance, open_maintenance
 from marketplace.kernel.actors import Actor
 from marketplace.kernel.audit import record_act
 from marketplace.kernel.errors import NotFound, OndolError, ValidationFailed
@@ -182,14 +183,13 @@ def record_outages(*, now: datetime) -> int:
         ended_at = window.ended_at or window.ends_at
         outage = window.outage
         if outage is None:
-            outage = window.outage = Outage.objects.create(
-                kind=OutageKind.MAINTENANCE, started_at=window.starts_at, source="maintenance", recorded_at=now,
-                evidence={"maintenance": str(window.id), "reason": window.reason}, **_place_of(window),
+            outage = window.outage = open_maintenance(
+                place=_place_of(window), started_at=window.starts_at, now=now,
+                evidence={"maintenance": str(window.id), "reason": window.reason},
             )  # fmt: skip
             window.save(update_fields=["outage"])
             changed += 1
-        if ended_at <= now:
-            Outage.objects.filter(id=outage.id, ended_at__isnull=True).update(ended_at=ended_at)
+        if ended_at <= now and close_maintenance(outage_id=outage.id, ended_at=ended_at):
             changed += 1
     return changed
 

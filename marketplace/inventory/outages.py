@@ -12,7 +12,7 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Greatest
 from django.utils.translation import gettext_lazy as _
 
-from marketplace.inventory.models import Cluster, Node, Outage, OutageKind, Site
+from marketplace.inventory.models import Cluster, Node, Outage, OutageKind
 from marketplace.kernel.actors import Actor
 from marketplace.kernel.audit import record_act
 from marketplace.kernel.errors import NotFound, ValidationFailed
@@ -164,24 +164,25 @@ def record_statement(
     return outage
 
 
-def record_maintenance(*, site_id: UUID, cluster_id: UUID | None, node_id: UUID | None, started_at: datetime) -> bool:
-    """Maintenance has begun at a node, a cluster or a site; whether that is news. Safe to repeat.
+def open_maintenance(
+    *, place: Mapping[str, UUID | None], started_at: datetime, evidence: Mapping[str, Any], now: datetime
+) -> Outage:
+    """Maintenance has begun. The caller keeps the row, and calls once for each window.
 
-    Raises:
-        Site.DoesNotExist: Unknown site.
+    Args:
+        place: `site_id`, and `cluster_id` and `node_id` where it is only a part of the site.
     """
-    site = Site.objects.get(id=site_id)
-    return _open(
-        kind=OutageKind.MAINTENANCE, site_id=site.id, cluster_id=cluster_id, node_id=node_id, since=started_at,
-        now=started_at, source="maintenance", evidence={},
+    outage = Outage.objects.create(
+        kind=OutageKind.MAINTENANCE, started_at=started_at, source="maintenance", evidence=dict(evidence),
+        recorded_at=now, **place,
     )  # fmt: skip
+    hint("outage.changed", outage.id)
+    return outage
 
 
-def end_maintenance(*, site_id: UUID, cluster_id: UUID | None, node_id: UUID | None, ended_at: datetime) -> bool:
-    """Maintenance is over; whether there was any. Safe to repeat."""
-    rows = Outage.objects.filter(kind=OutageKind.MAINTENANCE, site_id=site_id, ended_at__isnull=True)
-    rows = rows.filter(cluster_id=cluster_id) if cluster_id else rows.filter(cluster__isnull=True)
-    rows = rows.filter(node_id=node_id) if node_id else rows.filter(node__isnull=True)
+def close_maintenance(*, outage_id: UUID, ended_at: datetime) -> bool:
+    """Maintenance was over at `ended_at`; whether that is news. Safe to repeat."""
+    rows = Outage.objects.filter(id=outage_id, kind=OutageKind.MAINTENANCE, ended_at__isnull=True)
     return _close(rows, ended_at=ended_at)
 
 
