@@ -182,13 +182,22 @@ def test_a_stranger_is_refused_and_the_certificate_is_checked(clusters: dict[str
 
 @pytest.mark.disruptive
 def test_nodes_fail_fall_silent_and_return(own_cluster: LocalCluster) -> None:
+    """A failed node says that it is not ready; of a lost one the cluster no longer knows."""
+
+    def readiness() -> str:
+        conditions = own_cluster.api.get("/api/v1/nodes/a")["status"]["conditions"]
+        return next(str(condition["status"]) for condition in conditions if condition["type"] == "Ready")
+
     nodes.add_node(own_cluster, kind=NodeKind.H200, name="a")
     nodes.wait_nodes_ready(own_cluster, names=["a"])
-    for disturb in (nodes.fail_node, nodes.lose_node):
+    assert readiness() == "True"
+    for disturb, told in ((nodes.fail_node, "False"), (nodes.lose_node, "Unknown")):
         disturb(own_cluster, name="a")
         nodes.wait_node_unready(own_cluster, name="a")
+        assert readiness() == told
         nodes.restore_node(own_cluster, name="a")
         nodes.wait_nodes_ready(own_cluster, names=["a"])
+        assert readiness() == "True"
 
 
 @pytest.mark.disruptive
