@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from marketplace.kernel import ids
 from marketplace.kernel.clock import KST
+from marketplace.kernel.csv_cells import neutralise
 
 REQUIRED: Final = ("organization", "scope", "target", "selector", "meter", "limit")
 OPTIONAL: Final = ("enforcement", "from", "to", "name", "used")
@@ -134,10 +135,5 @@ def write_rows(rows: Iterable[Mapping[str, object]]) -> str:
     writer = csv.DictWriter(out, fieldnames=REQUIRED + OPTIONAL, restval="")
     writer.writeheader()
     for row in rows:
-        writer.writerow({name: _neutral(value) for name, value in row.items()})
+        writer.writerow({name: neutralise(str(value)) for name, value in row.items()})
     return out.getvalue()
-
-
-def _neutral(value: object) -> str:
-    text = str(value)
-    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text

@@ -13,9 +13,9 @@ from marketplace.accounts.operations import create_user
 from marketplace.instances.models import Instance
 from marketplace.kernel import ids
 from marketplace.kernel.actors import as_actor
+from marketplace.kernel.csv_cells import neutralise
 from marketplace.kernel.models import Severity
 from marketplace.kernel.notices import raise_notice
-from marketplace.portal.views.costs import neutralise
 from marketplace.tenants.models import Role
 from marketplace.tenants.operations import add_member
 from tests.market import NOW, STAFF, Renter, add_renter, build_market, rent_as

@@ -1,7 +1,7 @@
 """Certificates of providers and sites: what ends when, who is affected, record and revoke."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.http import HttpResponse
@@ -10,13 +10,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from marketplace.console.page import OperatorPage, operator_page
-from marketplace.inventory.assurance import CertificationInvalid, add_certification, revoke_certification
+from marketplace.inventory.assurance import add_certification, revoke_certification
 from marketplace.inventory.models import AssuranceDocument, Certification, Provider, Site
 from marketplace.inventory.queries import list_certifications
 from marketplace.journeys.calendar import Calendar, draw_calendar
 from marketplace.journeys.watch_assurance import has_ended, list_affected, severity_of, watch_assurance
 from marketplace.kernel import clock, ids
 from marketplace.kernel.actors import savepoint
+from marketplace.kernel.days import begin_of, parse_day
 from marketplace.kernel.errors import NotFound, OndolError
 from marketplace.kernel.uploads import read_upload
 from marketplace.sovereignty.models import AssuranceScheme, HeldBy
@@ -161,26 +162,11 @@ def _add(page: OperatorPage, form: CertificateForm) -> Certification:
         level=form.level,
         issuer=form.issuer,
         document_number=form.document_number,
-        valid_from=read_day(form.valid_from, pointer="/valid_from"),
-        valid_to=read_day(form.valid_to, pointer="/valid_to") + timedelta(days=1),
+        valid_from=begin_of(parse_day(text=form.valid_from, pointer="/valid_from")),
+        valid_to=begin_of(parse_day(text=form.valid_to, pointer="/valid_to")) + timedelta(days=1),
         site_id=site.id if site else None,
         provider_id=provider.id if provider else None,
         document=read_upload(page.request, field="document"),
         reason=page.read_reason(),
         now=clock.now(),
     )
-
-
-def read_day(text: str, *, pointer: str) -> datetime:
-    """The beginning of a day in Seoul.
-
-    Raises:
-        CertificationInvalid: Not a day between 2000 and 2199.
-    """
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        day = None
-    if day is None or not 2000 <= day.year < 2200:
-        raise CertificationInvalid(reason=_("Give a day such as 2026-11-24."), pointer=pointer)
-    return datetime.combine(day, time.min, tzinfo=clock.KST).astimezone(UTC)

@@ -1,6 +1,6 @@
 """Credit and the ledger: top-ups with a second person, ways of paying, balances, transactions, and whether it all adds up."""
 
-from datetime import date, datetime, time
+from datetime import datetime
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -15,7 +15,7 @@ from billing.payments.bank_transfer import read_transfer
 from billing.payments.port import parse_won
 from marketplace.console.page import OperatorPage, operator_page
 from marketplace.kernel import clock
-from marketplace.kernel.clock import KST
+from marketplace.kernel.days import begin_of, parse_day
 from marketplace.kernel.errors import ValidationFailed
 from marketplace.tenants.models.billing_profile import PaymentMode
 
@@ -105,14 +105,5 @@ def ledger(page: OperatorPage) -> HttpResponse:
 
 
 def _midnight(text: str) -> datetime | None:
-    """The first instant of a day in Seoul; None when nothing is given.
-
-    Raises:
-        ValidationFailed: Not a date.
-    """
-    if not text:
-        return None
-    try:
-        return datetime.combine(date.fromisoformat(text), time(), tzinfo=KST)
-    except ValueError as error:
-        raise ValidationFailed(reason=_("Give a date as YYYY-MM-DD."), pointer="/date") from error
+    """The first instant of a day in Seoul; None when nothing is given."""
+    return begin_of(parse_day(text=text, pointer="/date")) if text else None

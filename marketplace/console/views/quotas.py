@@ -1,7 +1,7 @@
 """The quota tree: shares of the platform and sectors, organizations and what is below them; edits one by one."""
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from marketplace.console.page import OperatorPage, operator_page
 from marketplace.console.views.quota_requests import read_thresholds
 from marketplace.journeys.quota_tree import read_share_use, read_tenant_tree
 from marketplace.kernel import clock
-from marketplace.kernel.clock import KST
+from marketplace.kernel.days import begin_of, parse_day
 from marketplace.kernel.errors import ValidationFailed
 from marketplace.quotas.models import Enforcement, Meter, QuotaRequest, ScopeKind, SelectorKind, ShareScope
 from marketplace.quotas.operations import (
@@ -174,15 +174,11 @@ def _below_use(posted: Mapping[str, str]) -> BelowUse:
 
 
 def _period(posted: Mapping[str, str]) -> dict[str, Any]:
-    return {"effective_from": _day(posted.get("from", "")), "effective_to": _day(posted.get("to", ""))}
+    return {
+        "effective_from": _day(posted.get("from", ""), pointer="/from"),
+        "effective_to": _day(posted.get("to", ""), pointer="/to"),
+    }
 
 
-def _day(text: str) -> datetime | None:
-    """A day of the form as its first instant in Seoul."""
-    if not text:
-        return None
-    try:
-        day = date.fromisoformat(text)
-    except ValueError as error:
-        raise ValidationFailed(reason=_("Choose a day."), pointer="/from") from error
-    return datetime(day.year, day.month, day.day, tzinfo=KST)
+def _day(text: str, *, pointer: str) -> datetime | None:
+    return begin_of(parse_day(text=text, pointer=pointer)) if text else None

@@ -144,18 +144,6 @@ def hours(seconds: int) -> str:
 
 
 @register.filter
-def thousands(number: int) -> str:
-    """`1,234,567`."""
-    return f"{int(number):,}"
-
-
-@register.filter
-def unlocalized(number: int) -> str:
-    """A number for an attribute."""
-    return str(int(number))
-
-
-@register.filter
 def reason_text(reason: str) -> str:
     """Why a move happened."""
     return explain_reason(reason)

@@ -1,7 +1,7 @@
 """Certificates of the sites, and the organization's own assessments of providers: what holds until when, record and withdraw."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from django.http import HttpResponse
@@ -18,7 +18,8 @@ from marketplace.journeys.refusal_words import RefusalWords
 from marketplace.journeys.watch_assurance import severity_of
 from marketplace.kernel import clock, ids
 from marketplace.kernel.actors import savepoint
-from marketplace.kernel.errors import NotFound, OndolError, ValidationFailed
+from marketplace.kernel.days import parse_day
+from marketplace.kernel.errors import NotFound, OndolError
 from marketplace.kernel.uploads import read_upload
 from marketplace.portal.page import Page, member_page
 from marketplace.sovereignty.models import HeldBy
@@ -105,19 +106,12 @@ def _request(page: Page, form: AssessmentForm) -> AssessmentRequest:
         project_id=project_id,
         provider=form.provider,
         scheme=form.scheme,
-        committee_on=_day(form.committee_on, pointer="/committee_on"),
-        reported_on=_day(form.reported_on, pointer="/reported_on") if form.reported_on else None,
+        committee_on=parse_day(text=form.committee_on, pointer="/committee_on"),
+        reported_on=parse_day(text=form.reported_on, pointer="/reported_on") if form.reported_on else None,
         review_number=form.review_number,
-        recheck_due_on=_day(form.recheck_due_on, pointer="/recheck_due_on"),
+        recheck_due_on=parse_day(text=form.recheck_due_on, pointer="/recheck_due_on"),
         document=read_upload(page.request, field="document"),
     )
-
-
-def _day(text: str, *, pointer: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise ValidationFailed(reason=_("Give a day such as 2026-11-24."), pointer=pointer) from error
 
 
 def _describe(row: CustomerAssessment, words: RefusalWords, *, now: datetime) -> dict[str, Any]:

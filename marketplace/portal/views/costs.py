@@ -13,12 +13,12 @@ from billing.costs import CostReport, Dimension, report_costs
 from billing.rating import month_before, month_of
 from billing.texts import exact_won_text
 from marketplace.kernel import clock
+from marketplace.kernel.csv_cells import neutralise
 from marketplace.kernel.money import format_won, won_from_numerator
 from marketplace.portal.page import Page, member_page
 from marketplace.portal.plots import HEIGHT, WIDTH, draw_bars
 
 MONTHS_SHOWN: Final = 13
-FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 """A spreadsheet would run a cell that begins so (CWE-1236)."""
 
 
@@ -65,11 +65,6 @@ def costs_csv(page: Page) -> HttpResponse:
     }
     # The mark at the beginning tells spreadsheets that it is UTF-8.
     return HttpResponse("\ufeff" + out.getvalue(), content_type="text/csv; charset=utf-8", headers=headers)
-
-
-def neutralise(text: str) -> str:
-    """The text as a cell that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
 def _report(page: Page) -> CostReport:

@@ -1,10 +1,9 @@
 """Placement evidence of one instance: every decision with what it relied on, and the signed pack of a period."""
 
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.http import HttpResponse
-from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from marketplace.instances.models import PlacementDecision
@@ -14,7 +13,8 @@ from marketplace.journeys.evidence_document import render_evidence
 from marketplace.journeys.refusal_words import RefusalWords
 from marketplace.kernel import clock, ids
 from marketplace.kernel.canonical import canonical_json
-from marketplace.kernel.errors import NotFound, ValidationFailed
+from marketplace.kernel.days import begin_of, parse_day
+from marketplace.kernel.errors import NotFound
 from marketplace.portal.page import Page, member_page
 
 PAGE_SIZE = 10
@@ -84,11 +84,7 @@ def describe_decision(decision: PlacementDecision, words: RefusalWords) -> dict[
 def _midnight(text: str, *, days: int, pointer: str) -> datetime | None:
     if not text:
         return None
-    try:
-        day = date.fromisoformat(text) + timedelta(days=days)
-    except (ValueError, OverflowError) as error:
-        raise ValidationFailed(reason=_("Give a day such as 2026-11-24."), pointer=pointer) from error
-    return datetime.combine(day, time.min, tzinfo=clock.KST)
+    return begin_of(parse_day(text=text, pointer=pointer) + timedelta(days=days))
 
 
 def _parse(text: str, *, prefix: str = "ins") -> Any:

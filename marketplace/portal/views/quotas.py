@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from marketplace.kernel import clock, ids
 from marketplace.kernel.actors import savepoint
-from marketplace.kernel.clock import KST
+from marketplace.kernel.days import begin_of, parse_day
 from marketplace.kernel.errors import NotFound, OndolError, ValidationFailed
 from marketplace.portal.page import Page, member_page
 from marketplace.quotas.attachments import BYTES_MAX, Paper
@@ -85,8 +85,8 @@ def ask(page: Page) -> HttpResponse:
                     quota_id=_parse("quo", typed.get("quota", "")),
                     wanted_limit=_whole(typed.get("limit", "")),
                     justification=typed.get("justification", ""),
-                    effective_from=_day(typed.get("from", "")),
-                    effective_to=_day(typed.get("to", "")),
+                    effective_from=_day(typed.get("from", ""), pointer="/from"),
+                    effective_to=_day(typed.get("to", ""), pointer="/to"),
                     papers=_papers(page),
                     now=clock.now(),
                 )
@@ -193,15 +193,8 @@ def _whole(text: str) -> int:
     return int(text)
 
 
-def _day(text: str) -> datetime | None:
-    """A day of the form as its first instant in Seoul."""
-    if not text:
-        return None
-    try:
-        day = date.fromisoformat(text)
-    except ValueError as error:
-        raise ValidationFailed(reason=_("Choose a day."), pointer="/from") from error
-    return datetime(day.year, day.month, day.day, tzinfo=KST)
+def _day(text: str, *, pointer: str) -> datetime | None:
+    return begin_of(parse_day(text=text, pointer=pointer)) if text else None
 
 
 def _parse(prefix: str, text: str) -> UUID:

@@ -12,7 +12,8 @@ from billing.metering.texts import explain_cause
 from billing.rating import month_bounds, month_of
 from billing.usage_queries import KindSums, iterate_month, list_unpaid_parts, read_month_usage
 from marketplace.kernel import clock, ids
-from marketplace.kernel.errors import ValidationFailed
+from marketplace.kernel.csv_cells import neutralise
+from marketplace.kernel.days import parse_day
 from marketplace.portal.page import Page, member_page
 
 INSTANCES_PER_PAGE: Final = 50
@@ -65,9 +66,9 @@ def usage_csv(page: Page) -> HttpResponse:
         writer.writerow(
             [
                 ids.format_id(prefix="use", value=row.id),
-                _plain(row.project.name),
+                neutralise(row.project.name),
                 ids.format_id(prefix="ins", value=instance.id) if instance else "",
-                _plain(instance.name) if instance else "",
+                neutralise(instance.name) if instance else "",
                 row.meter,
                 row.kind,
                 explain_cause(row.reason),
@@ -110,20 +111,12 @@ def _read_month(page: Page, now: datetime) -> date:
     text = page.request.GET.get("month", "")
     if not text:
         return month_of(now)
-    try:
-        return date.fromisoformat(f"{text}-01")
-    except ValueError as error:
-        raise ValidationFailed(reason=_("Give a month such as 2026-11."), pointer="?month") from error
+    return parse_day(text=f"{text}-01", pointer="?month")
 
 
 def _read_page(page: Page) -> int:
     text = page.request.GET.get("page", "1")
     return int(text) if text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= 10_000 else 1
-
-
-def _plain(text: str) -> str:
-    """A name that no spreadsheet takes for a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
 def _utc(instant: datetime) -> str:
