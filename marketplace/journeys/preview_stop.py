@@ -11,10 +11,10 @@ from marketplace.instances.operations import InvalidState
 from marketplace.instances.queries import count_queued_before, get_instance
 from marketplace.instances.schedules import ScheduleAction
 from marketplace.instances.states import Action, Goal, State, allowed_actions
-from marketplace.journeys.stock_view import read_stock
+from marketplace.journeys.stock_view import placement_terms, read_stock
 from marketplace.kernel.actors import Actor
 from marketplace.kernel.ids import new_id
-from marketplace.scheduling.placement import Request, Terms, choose
+from marketplace.scheduling.placement import Request, choose
 from marketplace.scheduling.stock import StockView
 from marketplace.tenants.access import require_permission
 
@@ -85,16 +85,8 @@ def _has_room(instance: Instance, terms: list[InstanceTerm], *, now: datetime) -
         instance_id=new_id(),
         devices=instance.devices,
         nodes=instance.nodes,
-        terms={
-            term.offer_id: Terms(
-                offer_id=term.offer_id,
-                term_id=term.id,
-                price_micros_per_device_hour=term.price_micros_per_device_hour,
-                cpu_millis_per_device=term.offer.cpu_millis_per_device,
-                memory_mib_per_device=term.offer.memory_mib_per_device,
-            )
-            for term in terms
-        },
+        tenant_id=instance.tenant_id,
+        terms=placement_terms(terms),
     )
     accelerators = {term.offer.accelerator.code for term in terms}
     view = StockView(read_stock(now=now, silence=settings.CLUSTER_SILENCE, accelerators=accelerators))

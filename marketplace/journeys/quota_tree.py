@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from marketplace.instances.history import read_live_use
-from marketplace.inventory.queries import list_accelerators
+from marketplace.journeys.admit.shares import open_book
 from marketplace.quotas.models import Quota, QuotaPeriod, Share
 from marketplace.quotas.queries import list_periods_of_tenant, list_quotas_of_tenant, list_shares
-from marketplace.scheduling.shares import ShareBook, ShareLimit
 from marketplace.tenants.models import Tenant
 from marketplace.tenants.queries import get_tenant_for_operator, list_names_in_tenant
 
@@ -49,19 +47,7 @@ def read_share_use(*, now: datetime) -> Sequence[ShareUse]:
     shares = [share for share in list_shares() if share.effective_to is None or share.effective_to > now]
     if not shares:
         return []
-    limits = [
-        ShareLimit(
-            share_id=share.id,
-            sector=share.sector,
-            accelerator=share.selector if share.selector_kind == "accelerator" else "",
-            kind=share.selector if share.selector_kind == "kind" else "",
-            meter=share.meter,
-            limit=share.limit,
-        )
-        for share in shares
-    ]
-    kinds = dict(list_accelerators().values_list("code", "kind"))
-    book = ShareBook(limits=limits, used=read_live_use(), kinds=kinds)
+    book = open_book(shares)
     return [ShareUse(share=share, used=book.used_of(share_id=share.id)) for share in shares]
 
 

@@ -1,12 +1,15 @@
-"""Stock as placement sees it: one statement over nodes, what is promised of them, and everything that keeps them out of sale."""
+"""Stock and terms as placement sees them: nodes, what is promised of them, everything that keeps them out of sale."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
 
+from marketplace.instances.models import InstanceTerm
+from marketplace.scheduling.placement import Terms
 from marketplace.scheduling.stock import Stock
 
 _STOCK: Final = """
@@ -81,3 +84,17 @@ def read_stock(*, now: datetime, silence: timedelta, accelerators: Iterable[str]
         )
         for row in rows
     ]
+
+
+def placement_terms(terms: Iterable[InstanceTerm]) -> dict[UUID, Terms]:
+    """An instance's agreed terms as placement sees them, by offer; their offers must have been read with them."""
+    return {
+        term.offer_id: Terms(
+            offer_id=term.offer_id,
+            term_id=term.id,
+            price_micros_per_device_hour=term.price_micros_per_device_hour,
+            cpu_millis_per_device=term.offer.cpu_millis_per_device,
+            memory_mib_per_device=term.offer.memory_mib_per_device,
+        )
+        for term in terms
+    }

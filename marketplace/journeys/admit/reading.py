@@ -24,13 +24,13 @@ from marketplace.inventory.models import Offer
 from marketplace.inventory.queries import read_assessments
 from marketplace.journeys.admit.shares import read_shares
 from marketplace.journeys.market_view import MarketFacts, judge_offers, read_market_facts
-from marketplace.journeys.stock_view import read_stock
+from marketplace.journeys.stock_view import placement_terms, read_stock
 from marketplace.kernel.actors import system_actor
 from marketplace.scheduling.dedication import Dedication
 from marketplace.scheduling.estimates import Lifetimes
 from marketplace.scheduling.fair_share import ENTRY_S, Waiting
 from marketplace.scheduling.packing import Capacity, DemandPacking, Shape
-from marketplace.scheduling.placement import Request, Terms
+from marketplace.scheduling.placement import Request
 from marketplace.scheduling.queue import Running
 from marketplace.scheduling.shares import ShareBook
 from marketplace.scheduling.stock import Remainder, StockView
@@ -225,16 +225,7 @@ def _consider(
             for offer in offers
             if not verdicts[offer.id].is_permitted
         },
-        terms={
-            term.offer_id: Terms(
-                offer_id=term.offer_id,
-                term_id=term.id,
-                price_micros_per_device_hour=term.price_micros_per_device_hour,
-                cpu_millis_per_device=term.offer.cpu_millis_per_device,
-                memory_mib_per_device=term.offer.memory_mib_per_device,
-            )
-            for term in terms
-        },
+        terms=placement_terms(terms),
     )
     reserved = instance.reserved_since
     waiting = Waiting(

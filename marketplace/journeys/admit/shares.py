@@ -26,15 +26,16 @@ if TYPE_CHECKING:
 
 def read_shares(*, now: datetime) -> ShareBook:
     """The shares in force and what is used of them. One query where there are none. Requires an open staff transaction."""
-    return _open_book(read_shares_in_force(now=now))
+    return open_book(read_shares_in_force(now=now))
 
 
 def lock_shares(*, now: datetime) -> ShareBook:
     """As `read_shares`, with the shares' rows locked until the open transaction ends."""
-    return _open_book(lock_shares_in_force(now=now))
+    return open_book(lock_shares_in_force(now=now))
 
 
-def _open_book(shares: Sequence[Share]) -> ShareBook:
+def open_book(shares: Sequence[Share]) -> ShareBook:
+    """The shares with what is used of each now; at most two queries."""
     if not shares:
         return ShareBook(limits=[], used={}, kinds={})
     kinds = dict(Accelerator.objects.values_list("code", "kind"))
