@@ -160,7 +160,7 @@ WAITS: Final[Mapping[str, WaitText]] = {
     ),
     "VersionNotInstalled": WaitText(
         _("No permitted node has the driver, firmware or runtime version that the request asks for."),
-        _("Allow other versions or more offers; the catalogue lists the versions that are installed."),
+        _("Allow other versions or more offers."),
         is_blocking=True,
     ),
     "PriceAboveLimit": WaitText(

@@ -12,23 +12,6 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.CreateModel(
-            name="OfferAvailability",
-            fields=[
-                (
-                    "offer",
-                    models.OneToOneField(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        primary_key=True,
-                        related_name="availability",
-                        serialize=False,
-                        to="inventory.offer",
-                    ),
-                ),
-                ("groups", models.JSONField(default=list)),
-                ("computed_at", models.DateTimeField()),
-            ],
-        ),
         migrations.AddField(
             model_name="accelerator",
             name="node_sharing",
@@ -94,15 +77,6 @@ class Migration(migrations.Migration):
             model_name="nodestock",
             name="shortage_changed_at",
             field=models.DateTimeField(null=True),
-        ),
-        migrations.AddField(
-            model_name="offer",
-            name="sale_mode",
-            field=models.CharField(
-                choices=[("on_demand", "On demand"), ("reservation", "By reservation only")],
-                default="on_demand",
-                max_length=12,
-            ),
         ),
         migrations.CreateModel(
             name="MaintenanceWindow",

@@ -11,7 +11,6 @@ class Migration(migrations.Migration):
     dependencies = [("inventory", "0006_health_and_maintenance")]
 
     operations = [
-        SecureSharedTable("inventory_offeravailability"),
         SecureSharedTable("inventory_maintenancewindow", staff="SELECT, INSERT, UPDATE"),
         SecureSharedTable("inventory_quarantine", web="", staff="SELECT, INSERT, UPDATE"),
         SecureSharedTable("inventory_nodeincident", web="", staff="SELECT, INSERT"),

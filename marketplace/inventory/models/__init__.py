@@ -2,14 +2,13 @@
 
 from marketplace.inventory.models.accelerator import Accelerator, AcceleratorKind, IsolationClass, NodeSharing
 from marketplace.inventory.models.assurance_document import AssuranceDocument
-from marketplace.inventory.models.availability import OfferAvailability
 from marketplace.inventory.models.certification import Certification
 from marketplace.inventory.models.cluster import Cluster, ClusterStatus
 from marketplace.inventory.models.customer_assessment import CustomerAssessment
 from marketplace.inventory.models.incident import IncidentKind, NodeIncident
 from marketplace.inventory.models.maintenance import Drain, MaintenanceWindow
 from marketplace.inventory.models.node import Node, NodeStock
-from marketplace.inventory.models.offer import Offer, OfferStatus, SaleMode
+from marketplace.inventory.models.offer import Offer, OfferStatus
 from marketplace.inventory.models.outage import Outage, OutageKind
 from marketplace.inventory.models.provider import Provider, Seller, SellingMode, SellingTerm
 from marketplace.inventory.models.quarantine import Component, Quarantine, QuarantineKind
@@ -33,14 +32,12 @@ __all__ = [
     "NodeSharing",
     "NodeStock",
     "Offer",
-    "OfferAvailability",
     "OfferStatus",
     "Outage",
     "OutageKind",
     "Provider",
     "Quarantine",
     "QuarantineKind",
-    "SaleMode",
     "Seller",
     "SellingMode",
     "SellingTerm",

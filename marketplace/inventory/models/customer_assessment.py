@@ -23,7 +23,7 @@ class CustomerAssessment(models.Model):
         reported_on: When it was reported to the supervisor; null where none is asked for.
         review_number: The number of the security review or of the committee's minutes.
         recheck_due_at: From here on it no longer holds for new placements.
-        document: The paper itself, if the customer hands it in; its hash stands in the decision either way.
+        document: The paper itself, if the customer hands it in; its hash stands in the evidence pack either way.
     """
 
     TYPE_PREFIX = "asm"

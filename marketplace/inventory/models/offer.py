@@ -18,20 +18,12 @@ class OfferStatus(models.TextChoices):
     RETIRED = "retired", _("Retired")
 
 
-class SaleMode(models.TextChoices):
-    """How an offer is had."""
-
-    ON_DEMAND = "on_demand", _("On demand")
-    RESERVATION = "reservation", _("By reservation only")
-
-
 class Offer(models.Model):
     """An accelerator × shape × site; prices are dated versions in `billing`, the seller follows from the provider's selling term.
 
     Attributes:
         cpu_millis_per_device: Processor share that comes with each device.
         devices_max: Most devices one instance may have on one node.
-        sale_mode: Whether anyone permitted may rent it, or only who has reserved it.
     """
 
     TYPE_PREFIX = "off"
@@ -44,7 +36,6 @@ class Offer(models.Model):
     memory_mib_per_device = models.PositiveIntegerField()
     storage_mib_per_device = models.PositiveIntegerField(default=51_200)
     devices_max = models.PositiveSmallIntegerField()
-    sale_mode = models.CharField(max_length=12, choices=SaleMode, default=SaleMode.ON_DEMAND)
     status = models.CharField(max_length=8, choices=OfferStatus, default=OfferStatus.DRAFT)
     created_at = models.DateTimeField(db_default=Now())
 
