@@ -1,52 +1,23 @@
 """The honest meter on a real control plane: failed nodes, silent clusters; recomputed from the cluster's own objects."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from itertools import pairwise
 
 import pytest
 
 from devstack.demo.customer import Customer
 from devstack.kubernetes.control_plane import LocalCluster
 from devstack.kubernetes.nodes import fail_node, lose_node, restore_node
-from devstack.recompute import HealthRecorder, excused_device_seconds
-from devstack.watching import ClusterPods
+from devstack.recompute import excused_device_seconds
 from tests.journeys.conftest import Market
-from tests.journeys.usage import pods_of, recording, told, wait_for
+from tests.journeys.usage import assert_no_overlap, pods_of, recording, recording_health, seconds, told, wait_for
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.long]
-
-NODES = "/api/v1/nodes"
-LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
-
-
-@contextmanager
-def recording_health(cluster: LocalCluster) -> Iterator[HealthRecorder]:
-    """Record nodes and leases meanwhile."""
-    recorder = HealthRecorder(nodes=ClusterPods(cluster, NODES), leases=ClusterPods(cluster, LEASES))
-    recorder.start()
-    yield recorder
-    recorder.stop()
-
-
-def seconds(customer: Customer, instance_id: str, kind: str) -> int:
-    """Device-seconds that Ondol tells of one kind."""
-    return sum(
-        int((end - start).total_seconds()) * devices for start, end, devices in told(customer, instance_id, kind)
-    )
 
 
 def open_kind(customer: Customer, instance_id: str) -> str | None:
     """The kind of the interval that goes on."""
     rows = customer.get(f"/instances/{instance_id}/usage")["data"]
     return next((row["kind"] for row in rows if row["ended_at"] is None), None)
-
-
-def assert_no_overlap(customer: Customer, instance_id: str) -> None:
-    """Intervals of all kinds follow each other."""
-    spans = sorted(span for kind in ("metered", "excused", "unknown") for span in told(customer, instance_id, kind))
-    assert all(before[1] <= after[0] for before, after in pairwise(spans)), spans
 
 
 @pytest.mark.parametrize("break_node", [fail_node, lose_node])

@@ -9,10 +9,12 @@ from typing import Any
 
 from devstack.demo.customer import Customer
 from devstack.kubernetes.control_plane import Cluster
-from devstack.recompute import Recorder, Usage, recompute
+from devstack.recompute import HealthRecorder, Recorder, Usage, excused_device_seconds, recompute
 from devstack.watching import ClusterPods
 
 INSTANCE_LABEL = "ondol.kr/instance"
+NODES = "/api/v1/nodes"
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 
 
 @contextmanager
@@ -29,6 +31,15 @@ def recording(*clusters: Cluster) -> Iterator[Callable[[str], list[Usage]]]:
     yield usage_of
     for recorder in recorders:
         recorder.stop()
+
+
+@contextmanager
+def recording_health(cluster: Cluster) -> Iterator[HealthRecorder]:
+    """Record nodes and leases meanwhile."""
+    recorder = HealthRecorder(nodes=ClusterPods(cluster, NODES), leases=ClusterPods(cluster, LEASES))
+    recorder.start()
+    yield recorder
+    recorder.stop()
 
 
 def pods_of(cluster: Cluster, instance_id: str) -> list[dict[str, Any]]:
@@ -55,6 +66,32 @@ def told(customer: Customer, instance_id: str, kind: str) -> list[tuple[datetime
         for row in rows
         if row["ended_at"] is not None and row["kind"] == kind
     ]
+
+
+def seconds(customer: Customer, instance_id: str, kind: str) -> int:
+    """Device-seconds that Ondol tells of one kind."""
+    return sum(
+        int((end - start).total_seconds()) * devices for start, end, devices in told(customer, instance_id, kind)
+    )
+
+
+def assert_no_overlap(customer: Customer, instance_id: str) -> None:
+    """Intervals of all kinds follow each other."""
+    spans = sorted(span for kind in ("metered", "excused", "unknown") for span in told(customer, instance_id, kind))
+    assert all(before[1] <= after[0] for before, after in pairwise(spans)), spans
+
+
+def assert_health_agrees(customer: Customer, instance_id: str, recomputed: list[Usage], health: HealthRecorder) -> None:
+    """Oracle U where nodes were in trouble: what ran is metered or excused, to a second per transition, nothing unknown."""
+    excused = sum(excused_device_seconds(usage, health.outages(usage.node)) for usage in recomputed)
+    running = sum(usage.device_seconds for usage in recomputed)
+    transitions = 2 * len(recomputed) + 2 * sum(len(health.outages(usage.node)) for usage in recomputed)
+    tolerance = transitions * max(usage.devices for usage in recomputed)
+    wait_for(lambda: not told(customer, instance_id, "unknown"))
+    told_seconds = {kind: seconds(customer, instance_id, kind) for kind in ("metered", "excused")}
+    assert abs(told_seconds["metered"] - (running - excused)) <= tolerance, (told_seconds, running, excused)
+    assert abs(told_seconds["excused"] - excused) <= tolerance, (told_seconds, running, excused)
+    assert_no_overlap(customer, instance_id)
 
 
 def _until_as_many(
