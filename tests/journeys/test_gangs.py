@@ -7,7 +7,7 @@ import pytest
 
 from devstack.kubernetes.nodes import NodeKind, add_node, remove_node, wait_nodes_ready
 from tests.journeys.conftest import Entry, Market
-from tests.journeys.usage import metered, pods_of, recording, wait_for
+from tests.journeys.usage import pods_of, recording, told, wait_for
 
 SECOND = "h200-home-2"
 
@@ -40,10 +40,10 @@ def test_two_nodes_start_together_are_metered_together_and_leave_nothing_behind(
         entry.customer.wait_for_state(instance_id, "ended", timeout_s=30)
         assert pods_of(home, instance_id) == []
         recomputed = wait_for(lambda: found if len(found := usage_of(instance_id)) == 2 else [])
-        told = wait_for(lambda: rows if len(rows := metered(entry.customer, instance_id)) == 2 else [])
-    assert {(start, end) for start, end, _devices in told} == {(told[0][0], told[0][1])}
-    assert abs((told[0][0] - max(usage.started_at for usage in recomputed)).total_seconds()) <= 1
-    assert [devices for _start, _end, devices in told] == [8, 8]
+        rows = wait_for(lambda: found if len(found := told(entry.customer, instance_id, "metered")) == 2 else [])
+    assert {(start, end) for start, end, _devices in rows} == {(rows[0][0], rows[0][1])}
+    assert abs((rows[0][0] - max(usage.started_at for usage in recomputed)).total_seconds()) <= 1
+    assert [devices for _start, _end, devices in rows] == [8, 8]
     wait_for(lambda: not home.api.list(f"/api/v1/namespaces/{namespace}/services"))
 
 

@@ -47,11 +47,16 @@ def pods_of(cluster: Cluster, instance_id: str) -> list[dict[str, Any]]:
     return cluster.api.list(f"/api/v1/pods?labelSelector={INSTANCE_LABEL}%3D{instance_id}")
 
 
-def metered(customer: Customer, instance_id: str) -> list[tuple[datetime, datetime, int]]:
-    """Metered time as Ondol tells it, where it has ended: begin, end, devices; adjoining intervals as one."""
+def list_runs(customer: Customer, instance_id: str, recomputed: list[Usage]) -> list[tuple[datetime, datetime, int]]:
+    """Metered time as Ondol tells it, where it has ended: begin, end, devices; the parts of one run as one.
+
+    A run that a silence split is told in parts that adjoin. Two runs may adjoin to the second as well: where one of the pods
+    began, a new run begins.
+    """
     found: list[tuple[datetime, datetime, int]] = []
     for row in told(customer, instance_id, "metered"):
-        if found and found[-1][1] == row[0]:
+        is_new_run = any(abs((row[0] - usage.started_at).total_seconds()) <= 1 for usage in recomputed)
+        if found and found[-1][1] == row[0] and not is_new_run:
             found[-1] = (found[-1][0], row[1], row[2])
         else:
             found.append(row)
@@ -99,7 +104,7 @@ def _until_as_many(
 ) -> list[tuple[datetime, datetime, int]]:
     """The told intervals once there are as many as the pods say, or what is told after half a minute."""
     deadline = time.monotonic() + 30
-    while len(found := metered(customer, instance_id)) < len(recomputed) and time.monotonic() < deadline:
+    while len(found := list_runs(customer, instance_id, recomputed)) < len(recomputed) and time.monotonic() < deadline:
         time.sleep(0.2)
     return found
 
