@@ -34,6 +34,7 @@ from devstack.reaper import Reaper
 SUPERUSER: Final = "devstack"
 CONNECTIONS_MAX: Final = 300
 MAJOR_VERSION_MIN: Final = 15
+_GONE_WITHIN_MS: Final = 5_000
 
 SETTINGS: Final = {
     "listen_addresses": "127.0.0.1",
@@ -126,11 +127,11 @@ class Access:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
     def terminate_connections(self, *, database: str) -> int:
-        """Cut every connection to a database, as an administrator would; returns how many."""
+        """Cut every connection to a database, as an administrator would; returns how many, once the server has let them go."""
         with self.admin_connection() as connection:
             rows = connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()",
-                [database],
+                "SELECT pg_terminate_backend(pid, %s) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()",
+                [_GONE_WITHIN_MS, database],
             ).fetchall()
         return len(rows)
 
