@@ -66,15 +66,19 @@ def reverse_charges(*, interval: UsageInterval) -> list[Charge]:
         return []
     if Charge.objects.filter(usage_interval=interval, kind=ChargeKind.CORRECTION).exists():
         return []
-    reversed_: list[Charge] = []
-    for charge in Charge.objects.filter(usage_interval=interval, kind=ChargeKind.USAGE).order_by("started_at"):
-        charge.id, charge.kind, charge.invoice_line_id = ids.new_id(), ChargeKind.CORRECTION, None
-        charge.unit_seconds, charge.device_seconds = -charge.unit_seconds, -charge.device_seconds
-        charge.numerator = -charge.numerator
-        charge._state.adding = True  # noqa: SLF001 - Django's way to copy a row
-        reversed_.append(charge)
+    rows = Charge.objects.filter(usage_interval=interval, kind=ChargeKind.USAGE).order_by("started_at")
+    reversed_ = [take_off(charge, kind=ChargeKind.CORRECTION) for charge in rows]
     instance = Instance.objects.select_related("project").get(id=interval.instance_id)
     return record_charges(charges=reversed_, instance=instance, offer_id=interval.term.offer_id)
+
+
+def take_off(charge: Charge, *, kind: ChargeKind) -> Charge:
+    """A new charge, not saved, that takes a stored one off again; the given one may not be used afterwards."""
+    charge.id, charge.kind, charge.invoice_line_id = ids.new_id(), kind, None
+    charge.unit_seconds, charge.device_seconds = -charge.unit_seconds, -charge.device_seconds
+    charge.numerator, charge.base_numerator = -charge.numerator, -charge.base_numerator
+    charge._state.adding = True  # noqa: SLF001 - Django's way to copy a row
+    return charge
 
 
 def record_charges(*, charges: Sequence[Charge], instance: Instance | None, offer_id: UUID | None) -> list[Charge]:
@@ -86,6 +90,8 @@ def record_charges(*, charges: Sequence[Charge], instance: Instance | None, offe
 
     Requires an open transaction of a staff actor.
     """
+    for charge in charges:
+        charge.offer_id = offer_id
     written = Charge.objects.bulk_create(charges)
     sums: dict[tuple[UUID, date, str, UUID], tuple[int, int]] = {}
     for charge in written:

@@ -5,7 +5,7 @@ reads a few rows per instance and day, never every usage interval.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
@@ -14,11 +14,13 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import F, Q, QuerySet
 
+from billing.agreements.pending import OpenUsage, Pending, read_pending
 from billing.charging import list_agreed_prices
 from billing.metering.meters import Meter
 from billing.models import UsageInterval, UsageKind
 from billing.rating import cut_at_days, day_of, month_bounds, month_of, rate_now, rate_usage
 from marketplace.instances.models import Instance
+from marketplace.inventory.models import Offer
 from marketplace.kernel.actors import Actor
 from marketplace.kernel.money import won_from_numerator
 from marketplace.tenants.access import require_permission
@@ -88,18 +90,19 @@ class CostReport:
 
 
 def read_running_cost(*, actor: Actor, instance: Instance, now: datetime) -> RunningCost:
-    """What an instance has cost from its beginning up to `now`; three queries.
+    """What an instance has cost from its beginning up to `now`, with what agreements take off; five queries.
 
     Raises:
         Forbidden: The actor may not read usage.
     """
     require_permission(actor=actor, permission="usage.read")
     closed = _sum_days("source_id = %(instance)s", {"tenant": actor.tenant_scope, "instance": instance.id})
-    return _add_open(_list_open(actor).filter(instance=instance), closed, since=None, now=now)
+    cost = _add_open(_list_open(actor).filter(instance=instance), closed, since=None, now=now)
+    return _add_pending(cost, [item for item in _read_pending(actor, now) if item.instance_id == instance.id])
 
 
 def read_month_to_date(*, actor: Actor, now: datetime, project_id: UUID | None = None) -> RunningCost:
-    """What the tenant, or one of its projects, has spent since the month began in Seoul; three queries.
+    """What the tenant, or one of its projects, has spent since the month began in Seoul; five queries where nothing is agreed.
 
     Raises:
         Forbidden: The actor may not read usage.
@@ -110,7 +113,8 @@ def read_month_to_date(*, actor: Actor, now: datetime, project_id: UUID | None =
     rows = _list_open(actor)
     if project_id is not None:
         rows = rows.filter(project_id=project_id)
-    return _add_open(rows, _sum_days(where, values), since=start, now=min(now, following))
+    cost = _add_open(rows, _sum_days(where, values), since=start, now=min(now, following))
+    return _add_pending(cost, _of_projects(actor, _read_pending(actor, now), project_id), month=month_of(now))
 
 
 def report_costs(
@@ -195,16 +199,59 @@ def _month_filter(actor: Actor, month: date, project_id: UUID | None) -> tuple[s
     return where, values
 
 
+def _read_pending(actor: Actor, now: datetime) -> list[Pending]:
+    """What agreements add for the whole tenant: what covers one project's use depends on the others'."""
+
+    def load() -> OpenUsage:
+        rows = list(_open_of_tenant(actor))
+        terms = {row.term.id: row.term for row in rows if row.term is not None}
+        return rows, list_agreed_prices(terms=terms.values())
+
+    return read_pending(tenant_id=actor.tenant_scope, load=load, now=now)
+
+
+def _of_projects(actor: Actor, items: Sequence[Pending], project_id: UUID | None) -> list[Pending]:
+    """Those of one project, and of those that the actor may see; a commitment's fee is no project's."""
+    if not items or (project_id is None and actor.project_ids is None):
+        return list(items)
+    rows = Instance.objects.filter(id__in=[item.instance_id for item in items if item.instance_id])
+    if project_id is not None:
+        rows = rows.filter(project_id=project_id)
+    if actor.project_ids is not None:
+        rows = rows.filter(project_id__in=actor.project_ids)
+    seen = set(rows.values_list("id", flat=True))
+    return [item for item in items if item.instance_id in seen]
+
+
+def _add_pending(cost: RunningCost, items: Sequence[Pending], *, month: date | None = None) -> RunningCost:
+    """With what agreements add, in one month or in all."""
+    return replace(
+        cost,
+        numerator=cost.numerator
+        + sum(
+            numerator
+            for item in items
+            for of_month, numerator in item.numerator_by_month.items()
+            if month in (None, of_month)
+        ),
+        numerator_per_second=cost.numerator_per_second + sum(item.numerator_per_second for item in items),
+    )
+
+
 def _list_open(actor: Actor) -> QuerySet[UsageInterval]:
-    rows = UsageInterval.objects.filter(
+    rows = _open_of_tenant(actor)
+    return rows if actor.project_ids is None else rows.filter(project_id__in=actor.project_ids)
+
+
+def _open_of_tenant(actor: Actor) -> QuerySet[UsageInterval]:
+    return UsageInterval.objects.filter(
         tenant_id=actor.tenant_scope,
         ended_at__isnull=True,
         superseded_by__isnull=True,
         kind=UsageKind.METERED,
         meter__in=[Meter.DEVICE, Meter.HELD_DEVICE],
         term__isnull=False,
-    ).select_related("term")
-    return rows if actor.project_ids is None else rows.filter(project_id__in=actor.project_ids)
+    ).select_related("term", "project")
 
 
 def _add_open(rows: QuerySet[UsageInterval], closed: _Closed, *, since: datetime | None, now: datetime) -> RunningCost:
@@ -296,7 +343,37 @@ def _report_open(
         per_second += item.numerator_per_second
         for day, numerator, device_seconds in item.parts:
             tally.add(label=label or "", day=day, numerator=numerator, device_seconds=device_seconds)
-    return per_second
+    return per_second + _report_pending(tally, actor=actor, dimension=dimension, month=month, now=now, only=only)
+
+
+def _report_pending(
+    tally: _Tally, *, actor: Actor, dimension: Dimension, month: date, now: datetime, only: UUID | None
+) -> int:
+    """Add what agreements add to what runs, on today; what the next second adds."""
+    items = _of_projects(actor, _read_pending(actor, now), only)
+    labels: dict[UUID, dict[str, str]] = {
+        row.id: {
+            Dimension.PROJECT: row.project.name,
+            Dimension.COST_CENTRE: row.project.cost_centre,
+            Dimension.PERSON: row.created_by_name,
+        }
+        for row in Instance.objects.select_related("project").filter(
+            id__in=[item.instance_id for item in items if item.instance_id]
+        )
+    } if items else {}  # fmt: skip
+    models = {
+        row.id: f"{row.accelerator.vendor} {row.accelerator.model}"
+        for row in Offer.objects.select_related("accelerator").filter(id__in=[item.offer_id for item in items])
+    } if items else {}  # fmt: skip
+    for item in items:
+        if dimension is Dimension.ACCELERATOR:
+            label = models.get(item.offer_id, "") if item.offer_id else ""
+        else:
+            label = labels[item.instance_id][dimension] if item.instance_id else ""
+        numerator = item.numerator_by_month.get(month, 0)
+        if numerator:
+            tally.add(label=label, day=day_of(now), numerator=numerator, device_seconds=0)
+    return sum(item.numerator_per_second for item in items)
 
 
 def _fill_days(days: dict[date, int], *, month: date, now: datetime) -> tuple[tuple[date, int], ...]:

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db.models import Max, Min, QuerySet, Sum, Value
 from django.db.models.functions import Coalesce, NullIf
 
-from billing.models import Charge, Invoice, InvoiceLine
+from billing.models import Charge, Commitment, Invoice, InvoiceLine
 from billing.rating import LineInput, LineKind, Totals
 from marketplace.instances.models import Instance
 from marketplace.inventory.models import Offer
@@ -21,6 +21,7 @@ _SHARED: Final = (
     "unit",
     "price_micros",
     "price_micros_per_device_hour",
+    "basis_points",
 )
 """What charges of one line have in common, beside the kind. A correction is part of the line of the usage it corrects."""
 
@@ -34,6 +35,7 @@ def sum_lines(charges: QuerySet[Charge]) -> list[LineInput]:
             units=Sum("unit_seconds"),
             seconds=Sum("device_seconds"),
             exact=Sum("numerator"),
+            base=Sum("base_numerator"),
             first=Min("started_at"),
             last=Max("ended_at"),
         )
@@ -54,6 +56,8 @@ def sum_lines(charges: QuerySet[Charge]) -> list[LineInput]:
             unit_seconds=int(row["units"]),
             device_seconds=int(row["seconds"]),
             numerator=int(row["exact"]),
+            basis_points=row["basis_points"],
+            base_numerator=int(row["base"]),
             started_at=row["first"],
             ended_at=row["last"],
         )
@@ -66,22 +70,33 @@ def _line_kind() -> Coalesce:
 
 
 def describe_sources(charges: QuerySet[Charge]) -> dict[UUID, dict[str, Any]]:
-    """For each instance what its lines print: name, project, cost centre, accelerator, site, devices; three queries."""
+    """For each instance, and each commitment's fee, what its lines print: name, project, cost centre, accelerator, site, devices.
+
+    Four queries.
+    """
     used = charges.filter(instance__isnull=False).values("instance_id").annotate(most=Max("devices"))
     devices: Mapping[UUID, int] = {row["instance_id"]: row["most"] for row in used}
-    offers: dict[UUID, UUID] = dict(
-        charges.filter(usage_interval__isnull=False)
+    offers: dict[UUID, UUID | None] = dict(
+        charges.filter(instance__isnull=False, offer_id__isnull=False)
         .order_by("started_at")
-        .values_list("instance_id", "usage_interval__term__offer_id")
+        .values_list("instance_id", "offer_id")
     )
-    known = {row.id: row for row in Offer.objects.select_related("accelerator", "site").filter(id__in=offers.values())}
-    return {
+    known = {
+        row.id: row
+        for row in Offer.objects.select_related("accelerator", "site").filter(id__in=[*filter(None, offers.values())])
+    }
+    committed = charges.filter(instance__isnull=True, agreement_id__isnull=False).values("agreement_id")
+    fees = {
+        row.id: {"name": row.reference, "devices": row.devices, **_describe_offer(row.offer)}
+        for row in Commitment.objects.select_related("offer__accelerator", "offer__site").filter(id__in=committed)
+    }
+    return fees | {
         row.id: {
             "name": row.name,
             "project": row.project.name,
             "cost_centre": row.project.cost_centre,
             "devices": devices[row.id],
-            **_describe_offer(known.get(offers[row.id]) if row.id in offers else None),
+            **_describe_offer(known.get(offer_id) if (offer_id := offers.get(row.id)) else None),
         }
         for row in Instance.objects.select_related("project").filter(id__in=devices)
     }
@@ -134,6 +149,7 @@ def _columns(sums: LineInput) -> dict[str, Any]:
         "unit_seconds": sums.unit_seconds,
         "device_seconds": sums.device_seconds,
         "numerator": sums.numerator,
+        "base_numerator": sums.base_numerator,
         "started_at": sums.started_at,
         "ended_at": sums.ended_at,
     }

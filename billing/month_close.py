@@ -17,14 +17,16 @@ from uuid import UUID
 from django.db.models import Max, Q
 from django.utils.translation import gettext_lazy as _
 
+from billing.agreements import account_payer, list_payers_with_agreements
 from billing.credit import find_or_open_account, settle_account
 from billing.credit.topping_up import lock_account
 from billing.document import build_document
 from billing.invoice_lines import describe_sources, sum_lines, write_lines
 from billing.ledger import AccountKind, Posting, post
 from billing.metering import list_unmetered, meter_instance
+from billing.minimums import list_ended_with_minimum
 from billing.models import Charge, CreditAccount, Invoice, InvoiceSeries, UsageInterval
-from billing.rating import RoundingProfile, month_bounds, total
+from billing.rating import RoundingProfile, day_of, month_bounds, total
 from marketplace.instances.models import Instance
 from marketplace.inventory.models import Seller
 from marketplace.kernel.actors import Actor, as_actor
@@ -61,12 +63,17 @@ def close_month(*, actor: Actor, month: date, now: datetime, tenant_ids: Sequenc
     Raises:
         MonthNotOver: The month still runs at `now`.
     """
-    _start, following = month_bounds(month)
+    start, following = month_bounds(month)
     if now < following:
         raise MonthNotOver(reason=_("The month is not over in Korean time."), pointer="/month")
-    for instance_id in _instances_to_meter(actor=actor, before=following, tenant_ids=tenant_ids):
+    for instance_id in _instances_to_meter(actor=actor, since=start, before=following, tenant_ids=tenant_ids):
         with as_actor(actor):
             meter_instance(instance_id=instance_id, now=now)
+    with as_actor(actor):
+        agreed = list_payers_with_agreements(month=month, tenant_ids=tenant_ids)
+    for billing_profile_id in agreed:
+        with as_actor(actor):
+            account_payer(billing_profile_id=billing_profile_id, until=following, today=day_of(now), months=[month])
     with as_actor(actor):
         payers = _payers(month=month, tenant_ids=tenant_ids)
     invoices = []
@@ -78,13 +85,16 @@ def close_month(*, actor: Actor, month: date, now: datetime, tenant_ids: Sequenc
     return invoices
 
 
-def _instances_to_meter(*, actor: Actor, before: datetime, tenant_ids: Sequence[UUID] | None) -> list[UUID]:
+def _instances_to_meter(
+    *, actor: Actor, since: datetime, before: datetime, tenant_ids: Sequence[UUID] | None
+) -> list[UUID]:
     """Instances whose usage may not be written yet: with an open interval, or that ran and were touched lately."""
     with as_actor(actor):
         open_now = UsageInterval.objects.filter(
             ended_at__isnull=True, superseded_by__isnull=True, started_at__lt=before
         )
-        rows = Instance.objects.filter(Q(id__in=open_now.values("instance_id")) | Q(id__in=list_unmetered()))
+        found = [*list_unmetered(), *list_ended_with_minimum(since=since)]
+        rows = Instance.objects.filter(Q(id__in=open_now.values("instance_id")) | Q(id__in=found))
         if tenant_ids is not None:
             rows = rows.filter(tenant_id__in=list(tenant_ids))
         return list(rows.order_by("id").values_list("id", flat=True))

@@ -10,26 +10,28 @@ from uuid import UUID
 
 from django.db.models import Sum
 
+from billing.agreements.pending import Pending, read_pending
 from billing.charging import list_agreed_prices
 from billing.models import Charge, SpendHold, UsageInterval, UsageKind
 from billing.rating import AgreedPrice, month_bounds, month_of, rate_now, rate_usage
-from marketplace.instances.models import InstanceTerm
+from marketplace.instances.models import Instance, InstanceTerm
 from marketplace.instances.states import HOLDS_QUOTA
 from marketplace.kernel.clock import floor_to_second
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Burn:
-    """One open usage interval up to an instant.
+    """One open usage interval up to an instant, or what an agreement adds to usage and has not been charged yet.
 
     Attributes:
+        instance_id, project_id: None for a commitment's fee.
         numerator_by_month: What it has cost so far, by month in Seoul.
         numerator_per_second: What each further second costs.
         rate_changes_at: When another agreed price begins.
     """
 
-    instance_id: UUID
-    project_id: UUID
+    instance_id: UUID | None
+    project_id: UUID | None
     billing_profile_id: UUID
     seller_id: UUID
     numerator_by_month: Mapping[date, int]
@@ -55,7 +57,10 @@ class Held:
 
 
 def read_burns(*, tenant_id: UUID, now: datetime) -> list[Burn]:
-    """The tenant's open, metered usage up to `now`; two queries. What is unknown or excused costs nothing."""
+    """The tenant's open, metered usage up to `now`, with what agreements add; four queries where nothing is agreed.
+
+    What is unknown or excused costs nothing.
+    """
     rows = list(
         UsageInterval.objects.filter(
             tenant_id=tenant_id,
@@ -68,7 +73,31 @@ def read_burns(*, tenant_id: UUID, now: datetime) -> list[Burn]:
     )
     terms = {row.term_id: row.term for row in rows if row.term is not None}
     prices = list_agreed_prices(terms=terms.values())
-    return [_burn(row, row.term, prices[row.term.id], now) for row in rows if row.term is not None]
+    burns = [_burn(row, row.term, prices[row.term.id], now) for row in rows if row.term is not None]
+    pending = read_pending(tenant_id=tenant_id, load=lambda: (rows, prices), now=now)
+    return [*burns, *_agreed(pending)]
+
+
+def _agreed(pending: Sequence[Pending]) -> list[Burn]:
+    projects: dict[UUID, UUID] = dict(
+        Instance.objects.filter(id__in=[item.instance_id for item in pending if item.instance_id]).values_list(
+            "id", "project_id"
+        )
+        if pending
+        else ()
+    )
+    return [
+        Burn(
+            instance_id=item.instance_id,
+            project_id=projects[item.instance_id] if item.instance_id else None,
+            billing_profile_id=item.billing_profile_id,
+            seller_id=item.seller_id,
+            numerator_by_month=item.numerator_by_month,
+            numerator_per_second=item.numerator_per_second,
+            rate_changes_at=item.rate_changes_at,
+        )
+        for item in pending
+    ]
 
 
 def _burn(row: UsageInterval, term: InstanceTerm, prices: Sequence[AgreedPrice], now: datetime) -> Burn:
@@ -122,7 +151,7 @@ def read_held(*, tenant_id: UUID, burns: Sequence[Burn]) -> list[Held]:
         )
     )
     charged = sum_charges_of(instance_ids={row.instance_id for row in rows})
-    running: dict[UUID, int] = {}
+    running: dict[UUID | None, int] = {}
     for burn in burns:
         running[burn.instance_id] = running.get(burn.instance_id, 0) + burn.numerator
     return [

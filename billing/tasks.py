@@ -1,14 +1,16 @@
 """Tasks of the billing queue: ids in, one call."""
 
+from datetime import timedelta
 from uuid import UUID
 
 import structlog
 from celery import shared_task
 from django.conf import settings
 
-from billing import credit, ledger, metering, watch
+from billing import agreements, credit, ledger, metering, watch
 from billing.metering.outages import apply_outage as apply_outage_to_usage
 from billing.metering.outages import list_unapplied
+from billing.minimums import list_ended_with_minimum
 from marketplace.inventory.outages import record_silences
 from marketplace.kernel import clock
 from marketplace.kernel.actors import as_actor, system_actor
@@ -72,6 +74,18 @@ def watch_due() -> int:
     for tenant_id in due:
         watch.watch_tenant(actor=WATCH, tenant_id=tenant_id, now=clock.now())
     return len(due)
+
+
+@shared_task(name="billing.account_agreements")
+def account_agreements() -> int:
+    """Charge what commitments, discounts and minimums come to; charges written. Finds what a lost hint would have."""
+    now = clock.now()
+    with as_actor(METER):
+        ended = list_ended_with_minimum(since=now - timedelta(days=2))
+    for instance_id in ended:
+        with as_actor(METER):
+            metering.meter_instance(instance_id=instance_id, now=now)
+    return agreements.account_due(actor=METER, now=now)
 
 
 @shared_task(name="billing.settle_credit")

@@ -1,11 +1,13 @@
 """Sums written out in words, so that support can read them aloud; in the language that is active."""
 
+from decimal import Decimal
 from typing import Final, Protocol
 
 from django.utils.translation import gettext as _
 
 from billing.rating import AgreedPrice, LineKind, Meter
-from marketplace.kernel.money import won_from_numerator, won_text_from_micros
+from billing.rating.discount import share
+from marketplace.kernel.money import format_won, won_from_numerator, won_text_from_micros
 
 _PRICES: Final = {
     ("hourly", "device"): lambda: _("₩%(price)s per device and hour"),
@@ -49,6 +51,14 @@ class Sum(Protocol):
     def unit_seconds(self) -> int:
         """What it is multiplied with."""
 
+    @property
+    def basis_points(self) -> int | None:
+        """Of a discount."""
+
+    @property
+    def base_numerator(self) -> int | Decimal:
+        """What a discount is a part of, or what a minimum charge is compared with."""
+
 
 def describe_price(*, shape: str, unit: str, price_micros: int) -> str:
     """`₩5,400 per device and hour`."""
@@ -88,9 +98,16 @@ def explain_sum(line: Sum, *, numerator: int) -> str:
 
     `7 device-seconds × ₩5,400 per device and hour ÷ 3,600 = ₩10.5, rounded half up to ₩11`
     """
-    won = f"₩{won_from_numerator(numerator):,}"
-    exact = "₩" + group(exact_won_text(numerator))
+    won = format_won(won_from_numerator(numerator))
+    exact = _exact(numerator)
     result = exact if exact == won else _("%(exact)s, rounded half up to %(won)s") % {"exact": exact, "won": won}
+    if line.basis_points is not None:
+        return _explain_discount(line, line.basis_points, numerator=numerator, result=result)
+    if line.shape == "minimum":
+        return _("Minimum charge %(minimum)s − %(reached)s used = %(result)s") % {
+            "minimum": _exact(int(line.base_numerator) + numerator), "reached": _exact(int(line.base_numerator)),
+            "result": result,
+        }  # fmt: skip
     if line.unit_seconds == 0:
         return f"{describe_kind(kind=line.kind, meter=line.meter)} = {result}"
     count = _SECONDS[line.unit]() % {"count": f"{line.unit_seconds:,}"}
@@ -100,6 +117,32 @@ def explain_sum(line: Sum, *, numerator: int) -> str:
             "count": count, "price": price, "result": result,
         }  # fmt: skip
     return f"{count} × {price} ÷ 3,600 = {result}"
+
+
+def _explain_discount(line: Sum, basis_points: int, *, numerator: int, result: str) -> str:
+    """`12.5% × ₩5,400 = -₩675`; where the cap leaves less, that is said."""
+    facts = {
+        "percent": describe_percent(basis_points),
+        "base": _exact(int(line.base_numerator)),
+        "result": result,
+    }
+    is_capped = -numerator < share(numerator=max(0, int(line.base_numerator)), basis_points=basis_points)
+    return (
+        _("%(percent)s × %(base)s, as far as the cap allows = %(result)s")
+        if is_capped
+        else "%(percent)s × %(base)s = %(result)s"
+    ) % facts
+
+
+def describe_percent(basis_points: int) -> str:
+    """`12.5%`."""
+    return f"{won_text_from_micros(basis_points * 10_000)}%"
+
+
+def _exact(numerator: int) -> str:
+    """`-₩10.5`."""
+    text = exact_won_text(abs(numerator))
+    return f"{'-' if numerator < 0 else ''}₩{group(text)}"
 
 
 def exact_won_text(numerator: int) -> str:

@@ -14,6 +14,7 @@ from billing.charging import charge_interval, reverse_charges
 from billing.metering.meters import Meter
 from billing.metering.reading import Evidence, SourceRun, as_rank, find_runs, read_evidence, skew_within
 from billing.metering.rules import Part, classify, cut_parts
+from billing.minimums import charge_minimum
 from billing.models import UsageInterval
 from marketplace.instances.models import Allocation, Instance, Transition
 from marketplace.kernel import ids
@@ -45,7 +46,8 @@ def meter_instance(*, instance_id: UUID, now: datetime) -> int:
     if instance is None:
         return 0
     transitions = list(Transition.objects.filter(instance_id=instance_id).order_by("id"))
-    return sum(_meter_run(instance, source, now=now) for source in find_runs(transitions))
+    written = sum(_meter_run(instance, source, now=now) for source in find_runs(transitions))
+    return written + len(charge_minimum(instance=instance))
 
 
 def _meter_run(instance: Instance, source: SourceRun, *, now: datetime) -> int:

@@ -1,5 +1,6 @@
 """Billing tables."""
 
+from billing.models.agreement import Commitment, Discount
 from billing.models.budget import Budget, BudgetPeriod, OnLimit
 from billing.models.charge import Charge, ChargeKind
 from billing.models.cost_day import CostDay
@@ -26,12 +27,14 @@ __all__ = [
     "ChangeAnswer",
     "Charge",
     "ChargeKind",
+    "Commitment",
     "CostDay",
     "CreditAccount",
     "CreditDraw",
     "CreditLot",
     "CreditMovement",
     "CreditStage",
+    "Discount",
     "Invoice",
     "InvoiceLine",
     "InvoiceSeries",

@@ -30,11 +30,14 @@ class Charge(models.Model):
 
     Attributes:
         agreement_id: The commitment or discount it comes from.
+        offer_id: What was used.
         started_at, ended_at: The part of the interval, or the time the sum is for.
         month: First day of the billing month in Asia/Seoul.
         unit_seconds: What the price is multiplied with; 0 where a sum is no product.
         price_micros: Per unit and hour or month, by shape.
         price_micros_per_device_hour: The same for comparing; exact for prices per device and hour.
+        basis_points: Of a discount, hundredths of a percent.
+        base_numerator: What a discount is a part of, or how much of a minimum charge usage has reached.
         numerator: Exact; ÷ 3.6e9 is won (kernel.money).
         invoice_line: Set once, when the month is closed.
     """
@@ -50,6 +53,7 @@ class Charge(models.Model):
     seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="+")
     billing_profile_id = models.UUIDField()
     price_version_id = models.UUIDField(null=True)
+    offer_id = models.UUIDField(null=True)
     meter = models.CharField(max_length=16, default="device")
     shape = models.CharField(max_length=16, default="hourly")
     unit = models.CharField(max_length=8, default="device")
@@ -59,6 +63,8 @@ class Charge(models.Model):
     unit_seconds = models.BigIntegerField()
     device_seconds = models.BigIntegerField()
     numerator = models.DecimalField(max_digits=38, decimal_places=0)
+    basis_points = models.PositiveSmallIntegerField(null=True)
+    base_numerator = models.DecimalField(max_digits=38, decimal_places=0, default=0)
     started_at = models.DateTimeField()
     ended_at = models.DateTimeField()
     month = models.DateField()
@@ -89,6 +95,11 @@ class Charge(models.Model):
         indexes = [
             models.Index(fields=["month", "billing_profile_id", "seller"], name="billing_charge_month"),
             models.Index(fields=["instance"]),
+            models.Index(
+                fields=["agreement_id", "month"],
+                name="billing_charge_agreement",
+                condition=Q(agreement_id__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

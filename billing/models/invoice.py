@@ -88,6 +88,7 @@ class InvoiceLine(models.Model):
         agreement_id: The commitment or discount it comes from.
         price_micros: Per unit and hour or month, by `shape`; `unit_seconds` is what it is multiplied with.
         started_at, ended_at: First and last instant of this line's own charges.
+        basis_points, base_numerator: Of a discount: the part and what it is a part of.
         numerator: Sum of the charges' numerators; `supply_won` is it ÷ 3.6e9, half up.
     """
 
@@ -112,6 +113,8 @@ class InvoiceLine(models.Model):
     price_micros_per_device_hour = models.BigIntegerField()
     device_seconds = models.BigIntegerField()
     numerator = models.DecimalField(max_digits=38, decimal_places=0)
+    basis_points = models.PositiveSmallIntegerField(null=True)
+    base_numerator = models.DecimalField(max_digits=38, decimal_places=0, default=0)
     supply_won = models.BigIntegerField()
 
     class Meta:

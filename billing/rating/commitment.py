@@ -1,12 +1,12 @@
-"""A commitment: N devices for a term, paid whether used or not; what is used within N is covered, what is above is on demand. Pure.
+"""A commitment: N units for a term, paid whether used or not; what is used within N is covered, what is above is on demand. Pure.
 
 Usage is charged on demand as always. The commitment adds two sums beside it: its fee (N × price, used or not) and, taken off
-again, the on-demand price of the usage that it covers. At any instant at most N devices are covered; who comes first is decided by
-instance, so that it does not matter how its usage was split.
+again, the on-demand price of the usage that it covers. At any instant at most N units are covered; who comes first is decided by
+instance, so that it does not matter how its usage was split. Where a payer has several commitments, the earlier one covers first.
 """
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -15,36 +15,38 @@ from billing.rating.months import cut_at_months
 from billing.rating.prices import SHAPES, AgreedPrice
 from marketplace.kernel.clock import seconds_between
 
+Key = tuple[UUID, UUID, int]
+"""Instance, price version, price per unit and hour in micros."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsedSpan:
-    """Devices of one instance in use at one hourly on-demand price during [started_at, ended_at).
+    """Units of one instance in use at one hourly on-demand price during [started_at, ended_at).
 
     Attributes:
-        price_micros: Per device and hour, as charged.
+        price_micros: Per unit and hour, as charged.
     """
 
     instance_id: UUID
     price_version_id: UUID
     price_micros: int
-    devices: int
+    units: int
     started_at: datetime
     ended_at: datetime
 
+    @property
+    def key(self) -> Key:
+        """What its covered seconds are summed by."""
+        return self.instance_id, self.price_version_id, self.price_micros
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Covered:
-    """What a commitment covers of one instance at one price."""
+class Capacity:
+    """Committed units during [started_at, ended_at)."""
 
-    instance_id: UUID
-    price_version_id: UUID
-    price_micros: int
-    device_seconds: int
-
-    @property
-    def numerator(self) -> int:
-        """What is taken off."""
-        return self.price_micros * self.device_seconds
+    units: int
+    started_at: datetime
+    ended_at: datetime
 
 
 def accrue_fee(*, price: AgreedPrice, devices: int, started_at: datetime, ended_at: datetime) -> int:
@@ -57,51 +59,45 @@ def accrue_fee(*, price: AgreedPrice, devices: int, started_at: datetime, ended_
     )
 
 
-def cover(*, spans: Sequence[UsedSpan], devices: int, started_at: datetime, ended_at: datetime) -> tuple[Covered, ...]:
-    """The device-seconds within `devices` at every instant of [started_at, ended_at), by instance and price.
+def cover_in_turn(*, spans: Sequence[UsedSpan], capacities: Sequence[Capacity]) -> list[dict[Key, int]]:
+    """For each commitment the unit-seconds that it covers beyond those before it; the first one first."""
+    sums = [cover(spans=spans, capacities=capacities[:count]) for count in range(len(capacities) + 1)]
+    return [
+        {key: seconds - before.get(key, 0) for key, seconds in after.items() if seconds != before.get(key, 0)}
+        for before, after in itertools.pairwise(sums)
+    ]
+
+
+def cover(*, spans: Sequence[UsedSpan], capacities: Sequence[Capacity]) -> dict[Key, int]:
+    """The unit-seconds within the committed units at every instant.
 
     Between two instants at which anything begins or ends, the instances that are in use are served in order of id.
     n log n for the instants, times the instances in use at once.
     """
-    sums: dict[tuple[UUID, UUID, int], int] = {}
+    if not capacities:
+        return {}
+    first, last = min(one.started_at for one in capacities), max(one.ended_at for one in capacities)
     begins: dict[datetime, list[UsedSpan]] = {}
     for span in spans:
-        if span.ended_at > started_at and span.started_at < ended_at:
-            begins.setdefault(max(span.started_at, started_at), []).append(span)
-    instants = sorted(
-        {*begins, ended_at, *(min(span.ended_at, ended_at) for spans in begins.values() for span in spans)}
-    )
+        if span.ended_at > first and span.started_at < last:
+            begins.setdefault(max(span.started_at, first), []).append(span)
+    edges = {edge for one in capacities for edge in (one.started_at, one.ended_at)}
+    ends = {min(span.ended_at, last) for found in begins.values() for span in found}
+    sums: dict[Key, int] = {}
     active: list[UsedSpan] = []
-    for start, end in itertools.pairwise(instants):
+    for start, end in itertools.pairwise(sorted({*begins, *edges, *ends})):
         active = [span for span in active if span.ended_at > start] + begins.get(start, [])
         active.sort(key=lambda span: (span.instance_id, span.started_at))
-        _serve(sums, active, devices=devices, seconds=seconds_between(start=start, end=end))
-    return tuple(
-        Covered(instance_id=key[0], price_version_id=key[1], price_micros=key[2], device_seconds=seconds)
-        for key, seconds in sums.items()
-    )
+        units = sum(one.units for one in capacities if one.started_at <= start and one.ended_at >= end)
+        _serve(sums, active, units=units, seconds=seconds_between(start=start, end=end))
+    return sums
 
 
-def _serve(sums: dict[tuple[UUID, UUID, int], int], active: Iterable[UsedSpan], *, devices: int, seconds: int) -> None:
-    left = devices
+def _serve(sums: dict[Key, int], active: Iterable[UsedSpan], *, units: int, seconds: int) -> None:
+    left = units
     for span in active:
-        taken = min(left, span.devices)
+        taken = min(left, span.units)
         if taken <= 0:
             return
-        key = (span.instance_id, span.price_version_id, span.price_micros)
-        sums[key] = sums.get(key, 0) + taken * seconds
+        sums[span.key] = sums.get(span.key, 0) + taken * seconds
         left -= taken
-
-
-def still_to_cover(*, covered: Sequence[Covered], already: Mapping[tuple[UUID, UUID, int], int]) -> tuple[Covered, ...]:
-    """The difference to what was taken off before, by instance and price; negative where less is covered than was thought."""
-    now = {(item.instance_id, item.price_version_id, item.price_micros): item.device_seconds for item in covered}
-    keys = sorted({*now, *already}, key=str)
-    return tuple(
-        Covered(
-            instance_id=key[0], price_version_id=key[1], price_micros=key[2],
-            device_seconds=now.get(key, 0) - already.get(key, 0),
-        )
-        for key in keys
-        if now.get(key, 0) != already.get(key, 0)
-    )  # fmt: skip

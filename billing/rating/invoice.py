@@ -43,6 +43,7 @@ class LineInput:
         source_id: The instance, or the commitment whose fee it is.
         agreement_id: The commitment or discount it comes from.
         unit_seconds: What the price is multiplied with.
+        basis_points, base_numerator: Of a discount: the part, and what it is a part of.
         started_at, ended_at: The first and last instant of these charges.
     """
 
@@ -59,6 +60,8 @@ class LineInput:
     unit_seconds: int
     device_seconds: int
     numerator: int
+    basis_points: int | None = None
+    base_numerator: int = 0
     started_at: datetime | None = None
     ended_at: datetime | None = None
 

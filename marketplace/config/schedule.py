@@ -15,6 +15,7 @@ SCHEDULE: Final[dict[str, dict[str, Any]]] = {
     "remind-of-quota-ends": {"task": "quotas.remind_of_ends", "schedule": 3_600.0, "options": {"expires": 3_600}},
     "apply-quota-periods": {"task": "quotas.apply_due_periods", "schedule": 60.0, "options": {"expires": 60}},
     "fold-balances": {"task": "billing.fold_balances", "schedule": 60.0, "options": {"expires": 60}},
+    "account-agreements": {"task": "billing.account_agreements", "schedule": 900.0, "options": {"expires": 900}},
     "watch-spending": {"task": "billing.watch_due", "schedule": 5.0, "options": {"expires": 5}},
     "settle-credit": {"task": "billing.settle_credit", "schedule": 300.0, "options": {"expires": 300}},
     "check-ledger": {"task": "billing.check_ledger", "schedule": 86_400.0},

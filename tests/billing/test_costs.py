@@ -111,11 +111,11 @@ def test_another_tenant_has_spent_nothing() -> None:
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_the_number_of_queries_does_not_grow(count: int) -> None:
-    """Three: the days, what is open, announced changes."""
+    """Five: the days, what is open, announced changes, commitments, discounts."""
     build_market()
     renter = add_renter()
     for _ in range(count):
         metered(renter, ended_at=None, now=NOW)
     with as_actor(renter.actor), CaptureQueriesContext(connection) as queries:
         read_month_to_date(actor=renter.actor, now=NOW + timedelta(minutes=5))
-    assert len(queries) == 3
+    assert len(queries) == 5

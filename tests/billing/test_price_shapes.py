@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.rating import AgreedPrice, month_bounds, rate_usage
-from billing.rating.commitment import UsedSpan, accrue_fee, cover
+from billing.rating.commitment import Capacity, UsedSpan, accrue_fee, cover, cover_in_turn
 from billing.rating.discount import give
 from billing.rating.minimum import find_missing_minimum
 from marketplace.kernel.money import NUMERATOR_PER_WON, won_from_numerator
@@ -93,31 +93,69 @@ def test_a_commitment_is_paid_used_or_not_and_covers_no_more_than_its_devices() 
     committed = AgreedPrice(price_version_id=VERSION, price_micros=4_000 * WON)
     assert accrue_fee(price=committed, devices=2, started_at=START, ended_at=end) == 80_000 * NUMERATOR_PER_WON
     span = UsedSpan(
-        instance_id=UUID(int=1), price_version_id=VERSION, price_micros=5_400 * WON, devices=3, started_at=START,
+        instance_id=UUID(int=1), price_version_id=VERSION, price_micros=5_400 * WON, units=3, started_at=START,
         ended_at=START + timedelta(hours=1),
     )  # fmt: skip
-    (covered,) = cover(spans=[span], devices=2, started_at=START, ended_at=end)
-    assert covered.numerator == 10_800 * NUMERATOR_PER_WON
+    covered = cover(spans=[span], capacities=[Capacity(units=2, started_at=START, ended_at=end)])
+    assert covered == {span.key: 7_200}
+    assert span.price_micros * covered[span.key] == 10_800 * NUMERATOR_PER_WON
 
 
-@given(st.lists(st.tuples(st.integers(1, 5), st.integers(0, 500), st.integers(1, 500), st.integers(1, 8)), max_size=8))
-def test_a_commitment_covers_at_every_instant_the_lesser_of_use_and_devices(
-    used: list[tuple[int, int, int, int]],
+SECONDS = st.integers(0, 300)
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 5), SECONDS, st.integers(1, 200), st.integers(1, 8)), max_size=8),
+    st.lists(st.tuples(st.integers(1, 6), SECONDS, st.integers(1, 300)), min_size=1, max_size=3),
+)
+def test_commitments_cover_at_every_instant_the_lesser_of_use_and_units(
+    used: list[tuple[int, int, int, int]], committed: list[tuple[int, int, int]]
 ) -> None:
-    """Against a count second by second."""
+    """Against a count second by second; each one covers what those before it left, and together they cover what one would."""
     spans = [
         UsedSpan(
-            instance_id=UUID(int=number), price_version_id=VERSION, price_micros=WON, devices=devices,
-            started_at=START + timedelta(seconds=begin), ended_at=START + timedelta(seconds=begin + length),
+            instance_id=UUID(int=number), price_version_id=VERSION, price_micros=WON, units=units,
+            started_at=at(begin), ended_at=at(begin + length),
         )
-        for number, begin, length, devices in used
+        for number, begin, length, units in used
     ]  # fmt: skip
-    found = cover(spans=spans, devices=4, started_at=START, ended_at=START + timedelta(seconds=1_000))
-    expected = sum(
-        min(4, sum(devices for _number, begin, length, devices in used if begin <= second < begin + length))
-        for second in range(1_000)
+    capacities = [
+        Capacity(units=units, started_at=at(begin), ended_at=at(begin + length)) for units, begin, length in committed
+    ]
+
+    def expected(count: int) -> int:
+        return sum(
+            min(
+                sum(units for units, begin, length in committed[:count] if begin <= second < begin + length),
+                sum(units for _number, begin, length, units in used if begin <= second < begin + length),
+            )
+            for second in range(700)
+        )
+
+    found = [sum(part.values()) for part in cover_in_turn(spans=spans, capacities=capacities)]
+    assert found == [expected(count) - expected(count - 1) for count in range(1, len(committed) + 1)]
+    assert all(
+        seconds > 0 for part in cover_in_turn(spans=spans, capacities=capacities[:1]) for seconds in part.values()
     )
-    assert sum(item.device_seconds for item in found) == expected
+
+
+@given(
+    st.lists(st.integers(0, 10**15), min_size=1, max_size=8), st.integers(1, 10_000), st.none() | st.integers(1, 10**6)
+)
+def test_it_does_not_matter_how_often_a_discount_is_reckoned(
+    costs: list[int], basis_points: int, cap_won: int | None
+) -> None:
+    """Once at the end, or after every cost with the difference: the same in all, never above the cap or the part."""
+    growing = [{"a": sum(costs[: count + 1])} for count in range(len(costs))]
+    steps = [give(costs=sums, basis_points=basis_points, cap_won=cap_won)["a"] for sums in growing]
+    assert steps == sorted(steps)
+    assert steps[-1] <= sum(costs) * basis_points // 10_000
+    assert cap_won is None or steps[-1] <= cap_won * NUMERATOR_PER_WON
+
+
+def at(second: int) -> datetime:
+    """So many seconds after the start."""
+    return START + timedelta(seconds=second)
 
 
 def test_a_discount_stops_at_its_cap() -> None:

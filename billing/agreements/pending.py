@@ -1,0 +1,155 @@
+"""What agreements add to what runs and was not accounted yet, exactly, up to an instant: for cost so far, credit and budgets.
+
+Usage is charged on demand when it ends, and what a commitment covers is taken off once a day. In between a balance must not be
+used up by what is covered; so the same sums are made here with what runs, without being written.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from uuid import UUID
+
+from billing.agreements.due import Due, OpenUse, Payer, find_due
+from billing.models import Commitment, Discount, UsageInterval
+from billing.rating import AgreedPrice, month_before, month_of, rate_usage
+from marketplace.kernel.clock import floor_to_second
+
+SECOND = timedelta(seconds=1)
+
+OpenUsage = tuple[Sequence[UsageInterval], Mapping[UUID, Sequence[AgreedPrice]]]
+"""Open usage with its term and project, and the agreed prices by term."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """What agreements add for one instance, or for none.
+
+    Attributes:
+        numerator_by_month: So far and not charged yet; negative where something is taken off.
+        numerator_per_second: What the next second adds.
+        rate_changes_at: When a term begins or ends, or a cap is reached at the present rate.
+    """
+
+    billing_profile_id: UUID
+    seller_id: UUID
+    instance_id: UUID | None
+    offer_id: UUID | None
+    numerator_by_month: Mapping[date, int]
+    numerator_per_second: int
+    rate_changes_at: datetime | None = None
+
+
+def read_pending(
+    *,
+    tenant_id: UUID,
+    load: Callable[[], OpenUsage],
+    now: datetime,
+) -> list[Pending]:
+    """What a tenant's agreements add; two queries where there are none.
+
+    Args:
+        load: All open, metered usage of the tenant; called only where something is agreed.
+    """
+    payers = _read_payers(tenant_id, now)
+    if not payers:
+        return []
+    rows, prices = load()
+    at = floor_to_second(now)
+    found: list[Pending] = []
+    for payer in payers:
+        own = [row for row in rows if row.project.billing_profile_id == payer.billing_profile_id]
+        months = {month_of(at), month_before(month_of(at)), *(month_of(row.started_at) for row in own)}
+        before, after = (
+            [
+                item
+                for month in sorted(months)
+                for item in find_due(payer=payer, month=month, until=until, running=_open_uses(own, prices, until))
+            ]
+            for until in (at, at + SECOND)
+        )
+        found += _sum(payer, before, after, now=at)
+    return found
+
+
+def _read_payers(tenant_id: UUID, now: datetime) -> list[Payer]:
+    """With what may still be accounted: terms that end no earlier than the month before the last."""
+    since = month_before(month_before(month_of(now)))
+    commitments = list(
+        Commitment.objects.filter(tenant_id=tenant_id, ended_at__gte=now - timedelta(days=62)).order_by("id")
+    )
+    discounts = list(
+        Discount.objects.filter(tenant_id=tenant_id, first_month__lte=month_of(now), last_month__gte=since).order_by(
+            "id"
+        )
+    )
+    profiles = sorted({row.billing_profile_id for row in (*commitments, *discounts)})
+    return [
+        Payer(
+            billing_profile_id=profile,
+            tenant_id=tenant_id,
+            commitments=[row for row in commitments if row.billing_profile_id == profile],
+            discounts=[row for row in discounts if row.billing_profile_id == profile],
+        )
+        for profile in profiles
+    ]
+
+
+def _open_uses(
+    rows: Iterable[UsageInterval], prices: Mapping[UUID, Sequence[AgreedPrice]], until: datetime
+) -> list[OpenUse]:
+    return [
+        OpenUse(
+            instance_id=row.instance_id,
+            offer_id=row.term.offer_id,
+            seller_id=row.term.seller_id,
+            price=piece.price,
+            meter=row.meter,
+            units=piece.units,
+            started_at=piece.started_at,
+            ended_at=piece.ended_at,
+            month=piece.month,
+            numerator=piece.numerator,
+        )
+        for row in rows
+        if row.term is not None and row.instance_id is not None and row.started_at < until
+        for piece in rate_usage(
+            prices=prices[row.term.id], devices=row.quantity, started_at=row.started_at, ended_at=until, meter=row.meter
+        )
+    ]
+
+
+_Key = tuple[UUID, UUID | None, UUID | None]
+
+
+def _sum(payer: Payer, before: Iterable[Due], after: Iterable[Due], *, now: datetime) -> list[Pending]:
+    """By seller, instance and offer; the rate is the difference of a second."""
+    months: dict[_Key, dict[date, int]] = {}
+    rates: dict[_Key, int] = {}
+    for items, sign in ((before, -1), (after, 1)):
+        for item in items:
+            key = (item.seller_id, item.instance_id, item.offer_id)
+            rates[key] = rates.get(key, 0) + sign * item.numerator
+            if sign < 0:
+                sums = months.setdefault(key, {})
+                sums[item.month] = sums.get(item.month, 0) + item.numerator
+    changes_at = _next_change(payer, now=now)
+    return [
+        Pending(
+            billing_profile_id=payer.billing_profile_id,
+            seller_id=key[0],
+            instance_id=key[1],
+            offer_id=key[2],
+            numerator_by_month=months.get(key, {}),
+            numerator_per_second=rate,
+            rate_changes_at=changes_at,
+        )
+        for key, rate in rates.items()
+    ]
+
+
+def _next_change(payer: Payer, *, now: datetime) -> datetime | None:
+    """The next instant at which a term begins or ends. A cap that is reached is found within the hour."""
+    edges = [edge for one in payer.commitments for edge in (one.started_at, one.ended_at) if edge > now]
+    if any(one.cap_won is not None for one in payer.discounts):
+        edges.append(now + timedelta(hours=1))
+    return min(edges, default=None)
