@@ -223,7 +223,9 @@ class StockView:
         self._change(stock_id, Remainder(-need.devices, -need.cpu_millis, -need.memory_mib))
 
     def give_back(self, stock_id: UUID, need: Remainder) -> None:
-        """Devices came back."""
+        """Devices came back; those of a node that was removed, or that no offer sells any more, make no room here."""
+        if stock_id not in self.cells:
+            return
         self._change(stock_id, need)
         for cell in self.cells[stock_id]:
             if cell.is_empty:

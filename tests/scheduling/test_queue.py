@@ -130,6 +130,15 @@ def test_a_start_is_estimated_by_the_ends_before_it() -> None:
     assert view.cells[UUID(int=1)][0].free.devices == 0
 
 
+def test_what_runs_on_a_node_that_was_removed_makes_no_room_when_it_ends() -> None:
+    """Its pods are still there for a while; the first free device is the one that ends at 900."""
+    runs = [running(9, 8, 50.0), running(1, 8, 900.0)]
+    view = StockView([stock(1, free=0)])
+    assert estimate_starts(queue=[waiting(1)], view=view, running=runs, packing=BestFit(), now_s=0.0) == {
+        UUID(int=1): 900.0
+    }
+
+
 def test_an_estimate_is_honestly_absent_while_nothing_ends() -> None:
     view = StockView([stock(1, free=0)])
     runs = [running(1, 8, None)]
