@@ -146,6 +146,8 @@ class Postgres:
         self._child: Child | None = None
         self._is_prepared = False
         self._is_given = bool(os.environ.get("DATABASE_URL"))
+        self.installation: Installation | None = None
+        """Programs of the server that we started ourselves; None before that, and for a given server."""
         self.access = _choose_access(os.environ.get("DATABASE_URL", ""))
         self.origin = "DATABASE_URL" if self._is_given else ""
 
@@ -181,7 +183,7 @@ class Postgres:
 
     def _initialise(self) -> Child:
         user = _other_user()
-        installation = find_installation()
+        self.installation = installation = find_installation()
         if user is not None:
             installation = _make_reachable(installation, user=user, directory=self._state.path / "postgres-server")
         self.origin = installation.origin

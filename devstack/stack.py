@@ -21,6 +21,7 @@ from devstack.postgres import Access, Login, Postgres
 from devstack.processes import Ports, Processes, inherited_environment
 from devstack.progress import step
 from devstack.reaper import Reaper
+from devstack.template import find_dump, read_dump, write_dump
 from devstack.valkey import Valkey
 
 LOCAL_NETWORKS: Final = "127.0.0.0/8"
@@ -151,12 +152,27 @@ class Stack:
         return LocalCluster(name=name, assets=found, state=self.state, reaper=self.reaper)
 
     def create_template(self) -> None:
-        """Create and migrate, as `ondol_owner`, the database that all others are copied from.
+        """Create and migrate, as `ondol_owner`, the database that all others are copied from, or read it from the cache.
 
         Raises:
             CommandFailed: Carries the command's output.
         """
         self.shared.access.create_database(name=self.shared.template)
+        installation = self.postgres.installation
+        if installation is None:
+            self._migrate()
+            return
+        whole: dict[str, Any] = {
+            "access": self.shared.access,
+            "installation": installation,
+            "database": self.shared.template,
+        }
+        dump = find_dump(installation)
+        if not read_dump(**whole, dump=dump):
+            self._migrate()
+            write_dump(**whole, dump=dump)
+
+    def _migrate(self) -> None:
         self.manage("migrate", "--no-input", "--verbosity=0", database=self.shared.template, login=Login.OWNER)
 
     def create_database(self, *, name: str) -> None:
