@@ -24,13 +24,14 @@ CHECKER = system_actor("ledger-check")
 WATCH = system_actor("spend-watch")
 
 
-@shared_task(name="billing.meter_instance")
-def meter_instance(instance_id: str) -> None:
-    """Bring one instance's usage up to its transitions. May be delivered any number of times."""
-    now = clock.now()
-    with as_actor(METER):
-        metering.meter_instance(instance_id=UUID(instance_id), now=now)
-    watch.watch_instance(actor=WATCH, instance_id=UUID(instance_id), now=now)
+@shared_task(name="billing.meter_instances")
+def meter_instances(instance_ids: list[str]) -> None:
+    """Bring some instances' usage up to their transitions. May be delivered any number of times."""
+    wanted = [UUID(instance_id) for instance_id in instance_ids]
+    for instance_id in wanted:
+        with as_actor(METER):
+            metering.meter_instance(instance_id=instance_id, now=clock.now())
+    watch.watch_instances(actor=WATCH, instance_ids=wanted, now=clock.now())
 
 
 @shared_task(name="billing.apply_outage")
@@ -56,7 +57,7 @@ def meter_due() -> int:
     for instance_id in due:
         with as_actor(METER):
             metering.meter_instance(instance_id=instance_id, now=clock.now())
-        watch.watch_instance(actor=WATCH, instance_id=instance_id, now=clock.now())
+    watch.watch_instances(actor=WATCH, instance_ids=due, now=clock.now())
     return len(due)
 
 

@@ -5,7 +5,7 @@ start, a stop, a top-up, a new budget) look at the tenant at once, and a timer p
 beyond zero is therefore rate × the time until somebody looks, at most the timer's step and its queue.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -87,11 +87,13 @@ def watch_tenant(*, actor: Actor, tenant_id: UUID, now: datetime) -> Watched:
     return watched
 
 
-def watch_instance(*, actor: Actor, instance_id: UUID, now: datetime) -> Watched:
-    """Look at an instance's tenant; called when its usage was brought up to date."""
+def watch_instances(*, actor: Actor, instance_ids: Sequence[UUID], now: datetime) -> None:
+    """Look at the instances' tenants, at each once; called when their usage was brought up to date."""
     with as_actor(actor):
-        tenant_id = Instance.objects.filter(id=instance_id).values_list("tenant_id", flat=True).first()
-    return watch_tenant(actor=actor, tenant_id=tenant_id, now=now) if tenant_id else Watched()
+        rows = Instance.objects.filter(id__in=instance_ids).order_by("tenant_id")
+        tenants = list(rows.values_list("tenant_id", flat=True).distinct())
+    for tenant_id in tenants:
+        watch_tenant(actor=actor, tenant_id=tenant_id, now=now)
 
 
 def _release_holds(tenant_id: UUID, *, now: datetime) -> None:

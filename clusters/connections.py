@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final
@@ -35,28 +36,46 @@ def seal_credentials(*, endpoint: Endpoint, cluster_id: UUID) -> Sealed:
     return keyring().seal(json.dumps(secret).encode(), associated=str(cluster_id))
 
 
-def open_endpoint(connection: ClusterConnection) -> Endpoint:
-    """The endpoint of a stored connection.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """How a cluster is reached, as stored: with sealed credentials."""
 
-    Raises:
-        Undecryptable: The row was tampered with or its key is gone.
-    """
-    sealed = Sealed(suite=connection.suite, key_id=connection.key_id, ciphertext=bytes(connection.ciphertext))
-    secret: Mapping[str, str] = json.loads(keyring().open(sealed, associated=str(connection.cluster_id)))
-    return Endpoint(
-        server=connection.server, address=connection.address, ca_pem=connection.certificate_authority, **secret
+    cluster_id: UUID
+    server: str
+    address: str
+    certificate_authority: str
+    suite: str
+    key_id: str
+    ciphertext: bytes
+
+
+def client_for(connection: ClusterConnection) -> KubeClient:
+    """The client of a stored connection; see `client_of`."""
+    return client_of(
+        Access(
+            cluster_id=connection.cluster_id,
+            server=connection.server,
+            address=connection.address,
+            certificate_authority=connection.certificate_authority,
+            suite=connection.suite,
+            key_id=connection.key_id,
+            ciphertext=bytes(connection.ciphertext),
+        )
     )
 
 
 @lru_cache(maxsize=CLIENTS_KEPT_MAX)
-def client_for(endpoint: Endpoint) -> KubeClient:
-    """One client, with its open connections, per endpoint and process; a rotated credential makes another endpoint."""
-    return KubeClient(endpoint)
+def client_of(access: Access) -> KubeClient:
+    """One client, with its open connections, per access and process; a rotated credential makes another one.
 
-
-def is_open(*, connection: ClusterConnection, now: datetime) -> bool:
-    """Whether the breaker keeps callers away."""
-    return connection.open_until is not None and connection.open_until > now
+    Raises:
+        Undecryptable: The row was tampered with or its key is gone.
+    """
+    sealed = Sealed(suite=access.suite, key_id=access.key_id, ciphertext=access.ciphertext)
+    secret: Mapping[str, str] = json.loads(keyring().open(sealed, associated=str(access.cluster_id)))
+    return KubeClient(
+        Endpoint(server=access.server, address=access.address, ca_pem=access.certificate_authority, **secret)
+    )
 
 
 def record_failure(*, cluster_id: UUID, error: str, now: datetime) -> None:

@@ -6,16 +6,16 @@ watcher sees it, or at the next resync.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from clusters import connections
+from clusters.claims import CALLS, Claimed, claim_due, record_applied, update_claimed
 from clusters.desired import (
     GRACE_S,
     LABEL_ATTEMPT,
@@ -26,16 +26,13 @@ from clusters.desired import (
     build_namespace,
     build_namespaced,
     build_pod,
-    typed,
 )
 from clusters.endings import explain_ending
-from clusters.kube.client import KubeClient
 from clusters.kube.errors import KubeConflict, KubeError, KubeForbidden, KubeInvalid, KubeNotFound
 from clusters.models import Workload
 from clusters.observations import PodFacts, Sighting, merge, read_pod, usage_end, usage_start
 from clusters.plan import Observed, Step, Wanted, plan
 from clusters.sightings import read_facts, record_sightings, sight
-from clusters.workloads import gang_name_of
 from marketplace.instances.models import RankRun
 from marketplace.instances.operations import begin_stopping, record_gone, record_rank_ended, record_started
 from marketplace.instances.states import Reason, State
@@ -46,30 +43,21 @@ from marketplace.kernel.actors import as_actor, system_actor
 log = structlog.get_logger(__name__)
 
 ACTOR: Final = system_actor("reconciler")
-CLAIM: Final = timedelta(seconds=45)
-"""Longer than the calls of one pass can take: 3 calls of at most 12 s each."""
 RESYNC: Final = timedelta(seconds=30)
 """Without any news a live workload is compared this often; a pod that vanished unseen is noticed within it."""
 STEPS_PER_PASS_MAX: Final = 5
 WORKLOADS_PER_SWEEP_MAX: Final = 200
-RANKS_PER_CALL_MAX: Final = 64
+WORKLOADS_PER_CLAIM_MAX: Final = 10
+"""Claimed at once: at ~10 ms a pod they are made in 0.1 s; what a slow cluster leaves over is given back."""
+WORKLOADS_PER_CALL_MAX: Final = 64
 """The most nodes that a gang has."""
+PUT_BACK: Final = timedelta(seconds=2)
 IMAGE_AFTER: Final = timedelta(minutes=5)
 """An image that cannot be pulled for so long ends the attempt; registries do come back within minutes."""
 BACKOFF_MAX: Final = timedelta(seconds=60)
 
 _known_namespaces: set[tuple[UUID, str]] = set()
 """Namespaces this process has made; forgotten when an apply says that one is gone."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claimed:
-    """A workload that this worker may work on until `claimed_until`."""
-
-    workload: Workload
-    token: int
-    spec: WorkloadSpec
-    client: KubeClient
 
 
 def list_due(*, now: datetime) -> list[UUID]:
@@ -85,38 +73,67 @@ def list_due(*, now: datetime) -> list[UUID]:
     return list(dict.fromkeys(rows))
 
 
-def reconcile_instance(*, instance_id: UUID, read_clock: Callable[[], datetime] = clock.now) -> list[Step]:
-    """Bring the instance's live workloads, one per rank, closer to what is wanted; the steps taken, for tests and logs.
+def reconcile_instances(*, instance_ids: Sequence[UUID], read_clock: Callable[[], datetime] = clock.now) -> list[Step]:
+    """Bring the instances' live workloads, one per rank, closer to what is wanted; the steps taken, for tests and logs.
 
     Safe to repeat and to run at once in several workers: each workload has one claim, and what another has is passed over.
+    Pods that nobody can have asked for yet are made first, and recorded together.
     """
     steps: list[Step] = []
     seen: list[UUID] = []
-    while len(seen) < RANKS_PER_CALL_MAX:
-        claimed = _claim(instance_id=instance_id, without=seen, now=read_clock())
-        if claimed is None:
+    while len(seen) < WORKLOADS_PER_CALL_MAX:
+        with as_actor(ACTOR):
+            batch = claim_due(instance_ids=instance_ids, now=read_clock(), limit=WORKLOADS_PER_CLAIM_MAX, without=seen)
+        if not batch:
             break
-        seen.append(claimed.workload.id)
-        steps.extend(_work(claimed, read_clock))
-        if claimed.spec.nodes == 1:
+        seen.extend(claimed.workload_id for claimed in batch)
+        steps.extend(_work_batch(batch, read_clock))
+        if len(batch) < WORKLOADS_PER_CLAIM_MAX:
             break
     return steps
 
 
-def _work(claimed: Claimed, read_clock: Callable[[], datetime]) -> list[Step]:
-    """Take as many steps as one claimed workload can now."""
+def _work_batch(batch: Sequence[Claimed], read_clock: Callable[[], datetime]) -> list[Step]:
+    """Work on each; what cannot be begun within its claim, or stands in a cluster that just did not answer, is given back."""
+    steps: list[Step] = []
+    silent: set[UUID] = set()
+    made: list[tuple[Claimed, str]] = []
+    poison: Exception | None = None
+    for claimed in batch:
+        if claimed.cluster_id in silent or read_clock() > claimed.until - CALLS:
+            _release(claimed, due_at=read_clock() + PUT_BACK)
+            continue
+        try:
+            steps.extend(_work(claimed, made, read_clock))
+        except KubeError as error:
+            _put_off(claimed, error, now=read_clock())
+            if error.is_retryable:
+                silent.add(claimed.cluster_id)
+        except Exception as error:  # noqa: BLE001 - raised below: one poisoned workload must not keep the others waiting
+            poison = error
+    if made:
+        _record_made(made, now=read_clock())
+    if poison is not None:
+        raise poison
+    return steps
+
+
+def _work(claimed: Claimed, made: list[tuple[Claimed, str]], read_clock: Callable[[], datetime]) -> list[Step]:
+    """As many steps as one claimed workload can take now; a pod that is new goes to `made`, still to be recorded."""
     steps: list[Step] = []
     try:
-        if _is_untouched(claimed) and _apply(claimed, now=read_clock(), is_first=True):
+        pod = _make(claimed, is_first=True) if _is_untouched(claimed) else None
+        if pod is not None:
+            made.append((claimed, pod["metadata"]["uid"]))
             steps.append(Step.APPLY)
         while not steps or (len(steps) < STEPS_PER_PASS_MAX and steps[-1] not in _LAST_STEPS):
             steps.append(_pass(claimed, now=read_clock()))
-    except KubeError as error:
-        _put_off(claimed, error, now=read_clock())
-    else:
-        if claimed.workload.cluster.connection.failures:
-            with as_actor(ACTOR):
-                connections.record_success(cluster_id=claimed.workload.cluster_id, now=read_clock())
+    except _SpecificationRefused as refusal:
+        _refuse(claimed, refusal, now=read_clock())
+        steps.append(Step.APPLY)
+    if claimed.cluster_failures:
+        with as_actor(ACTOR):
+            connections.record_success(cluster_id=claimed.cluster_id, now=read_clock())
     return steps
 
 
@@ -129,90 +146,30 @@ def _is_untouched(claimed: Claimed) -> bool:
 
     Then looking first would only tell that there is nothing; a foreign pod under the name answers the creation with a conflict.
     """
-    workload = claimed.workload
     return (
         claimed.token == 1
-        and workload.applied_at is None
-        and workload.instance.state == State.PROVISIONING
-        and workload.instance.attempt == claimed.spec.attempt
-    )
-
-
-def _claim(*, instance_id: UUID, without: Sequence[UUID], now: datetime) -> Claimed | None:
-    with as_actor(ACTOR):
-        workload = (
-            Workload.objects.select_for_update(no_key=True, skip_locked=True, of=("self",))
-            .select_related(
-                "cluster__connection",
-                "instance",
-                "allocation__stock__node",
-                "allocation__stock__accelerator",
-                "allocation__term__offer",
-            )
-            .filter(
-                Q(claimed_until__isnull=True) | Q(claimed_until__lte=now), instance_id=instance_id, gone_at__isnull=True
-            )
-            .exclude(id__in=without)
-            .order_by("allocation__rank", "created_at")
-            .first()
-        )
-        if workload is None or connections.is_open(connection=workload.cluster.connection, now=now):
-            return None
-        token = workload.claim_token + 1
-        Workload.objects.filter(id=workload.id).update(claim_token=token, claimed_until=now + CLAIM)
-    client = connections.client_for(connections.open_endpoint(workload.cluster.connection))
-    return Claimed(workload=workload, token=token, spec=_spec(workload), client=client)
-
-
-def _spec(workload: Workload) -> WorkloadSpec:
-    allocation, instance = workload.allocation, workload.instance
-    return WorkloadSpec(
-        installation_id=str(settings.INSTALLATION_ID),
-        tenant_id=typed("ten", instance.tenant_id),
-        project_id=typed("prj", instance.project_id),
-        instance_id=typed("ins", instance.id),
-        attempt=allocation.attempt,
-        namespace=workload.namespace,
-        pod_name=workload.pod_name,
-        node=allocation.stock.node.name,
-        resource_name=allocation.stock.accelerator.resource_name,
-        devices=allocation.devices,
-        cpu_millis=allocation.cpu_millis,
-        memory_mib=allocation.memory_mib,
-        storage_mib=allocation.term.offer.storage_mib_per_device * allocation.devices,
-        kind=instance.kind,
-        image=instance.image,
-        command=instance.command,
-        environment=instance.environment,
-        ssh_public_keys=instance.ssh_public_keys,
-        taint_keys=allocation.stock.accelerator.taint_keys,
-        max_duration_s=instance.max_duration_s,
-        is_node_dedicated=allocation.is_node_dedicated,
-        gang=gang_name_of(instance_id=instance.id, attempt=allocation.attempt) if instance.nodes > 1 else "",
-        rank=allocation.rank,
-        nodes=instance.nodes,
+        and claimed.applied_at is None
+        and claimed.instance_state is State.PROVISIONING
+        and claimed.is_current
     )
 
 
 def _pass(claimed: Claimed, *, now: datetime) -> Step:
     """Observe once and take one step."""
-    workload = claimed.workload
     observed, sighting = _observe(claimed)
     with as_actor(ACTOR):
         if sighting is not None:
-            record_sightings(cluster_id=workload.cluster_id, sightings=[(workload.instance_id, sighting)])
-        workload.instance.refresh_from_db()
-        known = read_facts(cluster_id=workload.cluster_id, pod_name=workload.pod_name)
+            record_sightings(cluster_id=claimed.cluster_id, sightings=[(claimed.instance_id, sighting)])
+        claimed.refresh()
+        known = read_facts(cluster_id=claimed.cluster_id, pod_name=claimed.spec.pod_name)
         rank_run = _read_rank_run(claimed) if claimed.spec.nodes > 1 else None
     if sighting is not None and observed.pod is not None:
         observed = Observed(pod=merge(known.get(observed.pod.uid, observed.pod), observed.pod))
-    state = workload.instance.state
-    is_current = workload.instance.attempt == claimed.spec.attempt
     wanted = Wanted(
-        is_wanted=is_current and state in (State.PROVISIONING, State.RUNNING),
-        is_running=state == State.RUNNING or rank_run is not None,
+        is_wanted=claimed.is_current and claimed.instance_state in (State.PROVISIONING, State.RUNNING),
+        is_running=claimed.instance_state is State.RUNNING or rank_run is not None,
         has_ended=rank_run is not None and rank_run.ended_at is not None,
-        was_applied=workload.applied_at is not None or bool(known),
+        was_applied=claimed.applied_at is not None or bool(known),
     )
     step = plan(
         wanted=wanted,
@@ -227,7 +184,7 @@ def _pass(claimed: Claimed, *, now: datetime) -> Step:
 
 def _read_rank_run(claimed: Claimed) -> RankRun | None:
     return RankRun.objects.filter(
-        instance_id=claimed.workload.instance_id, attempt=claimed.spec.attempt, rank=claimed.spec.rank
+        instance_id=claimed.instance_id, attempt=claimed.spec.attempt, rank=claimed.spec.rank
     ).first()
 
 
@@ -253,7 +210,9 @@ def _take(claimed: Claimed, step: Step, observed: Observed, known: dict[str, Pod
     """Do one step and record it."""
     match step:
         case Step.APPLY:
-            _apply(claimed, now=now)
+            pod = _make(claimed)
+            if pod is not None:
+                _record_made([(claimed, pod["metadata"]["uid"])], now=now)
         case Step.DELETE if observed.pod is not None:
             try:
                 claimed.client.delete(_pod_path(claimed.spec), uid=observed.pod.uid, grace_s=GRACE_S)
@@ -277,43 +236,34 @@ def _newest(known: dict[str, PodFacts]) -> PodFacts | None:
     )
 
 
-def _apply(claimed: Claimed, *, now: datetime, is_first: bool = False) -> bool:
-    """Make the namespace once, then the pod; a specification that the cluster refuses ends the attempt.
+class _SpecificationRefused(Exception):
+    """The cluster will not have the pod as it is; that ends the attempt."""
+
+
+def _make(claimed: Claimed, *, is_first: bool = False) -> dict[str, Any] | None:
+    """Make the namespace once, then the pod; the pod, or None when something stands under the name of a first one.
 
     Args:
         is_first: Nobody has asked for the pod before, so it is created.
 
-    Returns:
-        False when something stands under the name already: look at it.
+    Raises:
+        _SpecificationRefused: Asking again would be refused again.
     """
-    key = (claimed.workload.cluster_id, claimed.spec.namespace)
+    key = (claimed.cluster_id, claimed.spec.namespace)
     try:
-        pod = _send(claimed, is_first=is_first)
+        return _send(claimed, is_first=is_first)
     except KubeNotFound:
         _known_namespaces.discard(key)
         raise
     except (KubeInvalid, KubeForbidden) as error:
         _known_namespaces.discard(key)
-        _refuse(claimed, error, now=now)
-        return True
-    if pod is None:
-        return False
-    with as_actor(ACTOR):
-        _mine(claimed).update(
-            applied_at=now,
-            pod_uid=pod["metadata"]["uid"],
-            due_at=now + RESYNC,
-            claimed_until=None,
-            failures=0,
-            last_error="",
-        )
-    return True
+        raise _SpecificationRefused(str(error)) from error
 
 
 def _send(claimed: Claimed, *, is_first: bool) -> dict[str, Any] | None:
     """Ask for everything that the workload needs; the pod, or None when a first one's name is taken."""
     spec, client = claimed.spec, claimed.client
-    key = (claimed.workload.cluster_id, spec.namespace)
+    key = (claimed.cluster_id, spec.namespace)
     if key not in _known_namespaces:
         client.apply(f"/api/v1/namespaces/{spec.namespace}", build_namespace(spec))
         for path, body in build_namespaced(spec):
@@ -332,28 +282,33 @@ def _send(claimed: Claimed, *, is_first: bool) -> dict[str, Any] | None:
     return pod
 
 
-def _refuse(claimed: Claimed, error: KubeError, *, now: datetime) -> None:
+def _record_made(made: Sequence[tuple[Claimed, str]], *, now: datetime) -> None:
+    with as_actor(ACTOR):
+        record_applied(made=made, now=now, due_at=now + RESYNC)
+
+
+def _refuse(claimed: Claimed, refusal: _SpecificationRefused, *, now: datetime) -> None:
     with as_actor(ACTOR):
         begin_stopping(
-            instance_id=claimed.workload.instance_id,
+            instance_id=claimed.instance_id,
             attempt=claimed.spec.attempt,
             reason=Reason.INVALID_SPECIFICATION,
             occurred_at=clock.floor_to_second(now),
             now=now,
-            detail=str(error),
+            detail=str(refusal),
         )
-    _release(claimed, due_at=now, error=str(error))
+    _release(claimed, due_at=now, error=str(refusal))
 
 
 def _report(claimed: Claimed, step: Step, facts: PodFacts | None, *, now: datetime) -> None:
     """Tell the instance what its pod did."""
-    workload, attempt = claimed.workload, claimed.spec.attempt
+    attempt = claimed.spec.attempt
     if step is Step.REPORT_STARTED and facts is not None:
         started = usage_start(facts=facts, observed_at=facts.first_running_seen_at or now)
         if started is not None and facts.started_at is not None:
             with as_actor(ACTOR):
                 record_started(
-                    instance_id=workload.instance_id,
+                    instance_id=claimed.instance_id,
                     attempt=attempt,
                     started_at=started,
                     reported_at=facts.started_at,
@@ -364,11 +319,11 @@ def _report(claimed: Claimed, step: Step, facts: PodFacts | None, *, now: dateti
     reason, detail = explain_ending(step=step, facts=facts)
     end = clock.floor_to_second(now)
     if facts is not None:
-        end = usage_end(facts=facts, observed_at=now, last_sighted_at=workload.last_sighted_at)
+        end = usage_end(facts=facts, observed_at=now, last_sighted_at=claimed.last_sighted_at)
     if reason is Reason.COMPLETED and claimed.spec.nodes > 1:
         with as_actor(ACTOR):
             record_rank_ended(
-                instance_id=workload.instance_id,
+                instance_id=claimed.instance_id,
                 attempt=attempt,
                 rank=claimed.spec.rank,
                 ended_at=end,
@@ -376,12 +331,11 @@ def _report(claimed: Claimed, step: Step, facts: PodFacts | None, *, now: dateti
                 now=now,
             )
         return
-    started_at = workload.instance.started_at
-    if workload.instance.state == State.RUNNING and started_at is not None:
-        end = max(end, started_at)
+    if claimed.instance_state is State.RUNNING and claimed.started_at is not None:
+        end = max(end, claimed.started_at)
     with as_actor(ACTOR):
         is_news = begin_stopping(
-            instance_id=workload.instance_id,
+            instance_id=claimed.instance_id,
             attempt=attempt,
             reason=reason,
             occurred_at=end,
@@ -390,20 +344,13 @@ def _report(claimed: Claimed, step: Step, facts: PodFacts | None, *, now: dateti
             now=now,
         )
         if is_news and reason is Reason.START_FAILED:
-            record_failed_start(node_id=workload.allocation.stock.node_id, message=detail, now=now)
+            record_failed_start(node_id=claimed.node_id, message=detail, now=now)
 
 
 def _report_gone(claimed: Claimed, *, now: datetime) -> None:
     with as_actor(ACTOR):
-        record_gone(
-            instance_id=claimed.workload.instance_id, attempt=claimed.spec.attempt, rank=claimed.spec.rank, now=now
-        )
-        _mine(claimed).update(gone_at=now, due_at=None, claimed_until=None, failures=0, last_error="")
-
-
-def _mine(claimed: Claimed) -> QuerySet[Workload]:
-    """The row, as long as nobody else has claimed it since."""
-    return Workload.objects.filter(id=claimed.workload.id, claim_token=claimed.token)
+        record_gone(instance_id=claimed.instance_id, attempt=claimed.spec.attempt, rank=claimed.spec.rank, now=now)
+        update_claimed(claimed, gone_at=now, due_at=None, claimed_until=None, failures=0, last_error="")
 
 
 def _release(claimed: Claimed, *, due_at: datetime, sighted_at: datetime | None = None, error: str = "") -> None:
@@ -411,18 +358,18 @@ def _release(claimed: Claimed, *, due_at: datetime, sighted_at: datetime | None 
     if sighted_at is not None:
         fields["last_sighted_at"] = sighted_at
     with as_actor(ACTOR):
-        _mine(claimed).update(**fields)
+        update_claimed(claimed, **fields)
 
 
 def _put_off(claimed: Claimed, error: KubeError, *, now: datetime) -> None:
     """Look again later; final errors as well, since a person may mend the cluster."""
-    failures = claimed.workload.failures + 1
+    failures = claimed.failures + 1
     wait = min(BACKOFF_MAX, timedelta(seconds=2 ** min(failures, 6)))
     log.warning("reconcile_failed", pod=claimed.spec.pod_name, error=str(error), retryable=error.is_retryable)
     with as_actor(ACTOR):
-        _mine(claimed).update(due_at=now + wait, claimed_until=None, failures=failures, last_error=str(error)[:500])
+        update_claimed(claimed, due_at=now + wait, claimed_until=None, failures=failures, last_error=str(error)[:500])
         if error.is_retryable:
-            connections.record_failure(cluster_id=claimed.workload.cluster_id, error=str(error), now=now)
+            connections.record_failure(cluster_id=claimed.cluster_id, error=str(error), now=now)
 
 
 def _pod_path(spec: WorkloadSpec) -> str:

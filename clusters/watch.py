@@ -16,7 +16,7 @@ import structlog
 from django.conf import settings
 from django.db import DatabaseError, connection
 
-from clusters.connections import client_for, open_endpoint
+from clusters.connections import client_for
 from clusters.desired import LABEL_INSTALLATION, LABEL_INSTANCE
 from clusters.evidence import (
     ACTOR,
@@ -34,6 +34,7 @@ from clusters.nodes import CatalogueRow, NodeReading, foreign_requests, is_forei
 from clusters.observations import Sighting, read_pod
 from clusters.plan import calls_for_a_step
 from clusters.sightings import record_sightings, sight
+from clusters.starting import record_start_seen
 from marketplace.inventory.models import Accelerator, Cluster
 from marketplace.inventory.stock import ObservedNode, record_node, record_nodes_gone
 from marketplace.kernel import clock, ids
@@ -105,7 +106,7 @@ class ClusterWatcher:
     def _client(self) -> KubeClient:
         with as_actor(ACTOR):
             row = ClusterConnection.objects.get(cluster_id=self.cluster_id)
-        return client_for(open_endpoint(row))
+        return client_for(row)
 
     # Pods
 
@@ -153,7 +154,9 @@ class ClusterWatcher:
             with as_actor(ACTOR):
                 sighting = sight(pod=pod, at=at, is_deletion=kind == "DELETED")
                 record_sightings(cluster_id=self.cluster_id, sightings=[(instance_id, sighting)])
-                if _may_have_next_step(sighting):
+                if _may_have_next_step(sighting) and not record_start_seen(
+                    cluster_id=self.cluster_id, instance_id=instance_id, pod=pod, now=at
+                ):
                     hint("instance.due", instance_id)
             return
         self._take_foreign(kind, pod, at=at)

@@ -8,7 +8,7 @@ wakes in `config/wiring.py`. Hints wait in a bounded queue for one sender thread
 import os
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
@@ -19,14 +19,18 @@ log = structlog.get_logger(__name__)
 HINTS_WAITING_MAX: Final = 1_000
 """At ~0.5 s per failed send a full queue is minutes old news; the sweeps have found those rows by then."""
 
-_senders: dict[str, list[Callable[[str], None]]] = {}
+HINTS_PER_SEND_MAX: Final = 200
+"""What waits is sent together, by name; this many of them at most, so that the first is not held up by the last."""
+Send = Callable[[Sequence[str]], None]
+
+_senders: dict[str, list[Send]] = {}
 _waiting: "queue.Queue[tuple[str, str]]" = queue.Queue(maxsize=HINTS_WAITING_MAX)
 _thread_owner: int | None = None
 _lock = threading.Lock()
 
 
-def bind(name: str, send: Callable[[str], None]) -> None:
-    """Have `send(row_id)` called, on the sender thread, for each hint of this name. Called by the wiring at start-up."""
+def bind(name: str, send: Send) -> None:
+    """Have `send(row_ids)` called, on the sender thread, for the hints of this name. Called by the wiring at start-up."""
     _senders.setdefault(name, []).append(send)
 
 
@@ -60,9 +64,24 @@ def _ensure_thread() -> None:
 
 def _send_forever() -> None:
     while True:
-        name, row_id = _waiting.get()
-        for send in _senders.get(name, []):
-            try:
-                send(row_id)
-            except Exception as error:  # noqa: BLE001 - a hint must never end its sender; the sweep finds the row
-                log.warning("hint_failed", hint=name, row_id=row_id, error=type(error).__name__)
+        for name, row_ids in _take_waiting().items():
+            for send in _senders.get(name, []):
+                try:
+                    send(row_ids)
+                except Exception as error:  # noqa: BLE001 - a hint must never end its sender; the sweep finds the row
+                    log.warning("hint_failed", hint=name, rows=row_ids, error=type(error).__name__)
+
+
+def _take_waiting() -> dict[str, list[str]]:
+    """Wait for a hint, then take everything that waits; row ids by name, each once, in the order in which they came."""
+    name, row_id = _waiting.get()
+    taken = {name: [row_id]}
+    for _ in range(HINTS_PER_SEND_MAX - 1):
+        try:
+            name, row_id = _waiting.get_nowait()
+        except queue.Empty:
+            break
+        rows = taken.setdefault(name, [])
+        if row_id not in rows:
+            rows.append(row_id)
+    return taken
