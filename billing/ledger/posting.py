@@ -113,7 +113,7 @@ def post_many(*, entries: Sequence[Entry]) -> dict[str, UUID]:
     ordered = [by_key[key] for key in sorted(by_key)]
     hashes = {entry.key: hash_entry(entry) for entry in ordered}
     _ensure_accounts(ordered)
-    found = _insert(ordered, hashes)
+    found = _insert_one(ordered[0], hashes[ordered[0].key]) if len(ordered) == 1 else _insert(ordered, hashes)
     missing = [key for key in hashes if key not in found]
     if missing:
         rows = LedgerTransaction.objects.filter(key__in=missing).values_list("key", "input_hash", "id")
@@ -163,6 +163,40 @@ WITH written AS (
 SELECT w.key, w.id, (SELECT count(*) FROM posted) FROM written w
 """
 """Both tables in one statement, so that the database's check of the sums sees whole transactions."""
+
+
+_INSERT_ONE: Final = """
+WITH written AS (
+    INSERT INTO billing_ledgertransaction (id, tenant_id, key, input_hash, occurred_at) VALUES (%s, %s, %s, %s, %s)
+    ON CONFLICT (key) DO NOTHING RETURNING id, tenant_id
+), posted AS (
+    INSERT INTO billing_ledgerposting (id, tenant_id, transaction_id, account_id, amount_won)
+    SELECT p.id, w.tenant_id, w.id, a.id, p.amount_won
+    FROM written w CROSS JOIN (VALUES SIDES) AS p(id, kind, amount_won)
+    JOIN billing_ledgeraccount a
+        ON a.tenant_id = %s AND a.seller_id = %s AND a.kind = p.kind AND a.currency = 'KRW'
+    RETURNING 1
+)
+SELECT w.id, (SELECT count(*) FROM posted) FROM written w
+"""
+"""The same for one transaction, whose plain values cost a third less than arrays of one."""
+
+
+def _insert_one(entry: Entry, digest: bytes) -> dict[str, UUID]:
+    sides = list(_sum_sides(entry))
+    statement = _INSERT_ONE.replace("SIDES", ", ".join(["(%s::uuid, %s::text, %s::bigint)"] * len(sides)))
+    parameters: list[Any] = [ids.new_id(), entry.tenant_id, entry.key, digest, entry.occurred_at]
+    for kind, amount in sides:
+        parameters += [ids.new_id(), kind, amount]
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [*parameters, entry.tenant_id, entry.seller_id])
+        row = cursor.fetchone()
+    if row is None:
+        return {}
+    if row[1] != len(sides):
+        message = "an account is missing"
+        raise RuntimeError(message)
+    return {entry.key: row[0]}
 
 
 def _insert(entries: Sequence[Entry], hashes: dict[str, bytes]) -> dict[str, UUID]:
