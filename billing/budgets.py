@@ -179,8 +179,8 @@ def read_budget_states(
     """Where budgets stand; at most four queries, however many there are."""
     if not budgets:
         return []
-    burns = read_burns(tenant_id=tenant_id, now=now) if burns is None else burns
-    held = read_held(tenant_id=tenant_id, burns=burns) if held is None else held
+    burns = read_burns(tenant_ids=[tenant_id], now=now) if burns is None else burns
+    held = read_held(tenant_ids=[tenant_id], burns=burns) if held is None else held
     month = month_of(now)
     periods = {budget.period for budget in budgets}
     charged: dict[str, Mapping[UUID | None, int]] = {

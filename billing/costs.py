@@ -207,7 +207,7 @@ def _read_pending(actor: Actor, now: datetime) -> list[Pending]:
         terms = {row.term.id: row.term for row in rows if row.term is not None}
         return rows, list_agreed_prices(terms=terms.values())
 
-    return read_pending(tenant_id=actor.tenant_scope, load=load, now=now)
+    return read_pending(tenant_ids=[actor.tenant_scope], load=load, now=now)
 
 
 def _of_projects(actor: Actor, items: Sequence[Pending], project_id: UUID | None) -> list[Pending]:

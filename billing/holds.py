@@ -90,8 +90,8 @@ def find_payable_sellers(*, demand: SpendDemand, now: datetime, must_all: bool =
         if is_prepaid
         else []
     )
-    burns = read_burns(tenant_id=project.tenant_id, now=now)
-    held = read_held(tenant_id=project.tenant_id, burns=burns)
+    burns = read_burns(tenant_ids=[project.tenant_id], now=now)
+    held = read_held(tenant_ids=[project.tenant_id], burns=burns)
     if is_prepaid:
         sellers &= _sellers_with_credit(demand, accounts, burns, held, must_all=must_all, now=now)
     _require_budgets(demand, sellers, budgets=blocking, burns=burns, held=held, now=now)

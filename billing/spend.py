@@ -3,7 +3,7 @@
 Without VAT and without rounding. A balance is compared with these sums, never with a rounded one.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
@@ -56,14 +56,14 @@ class Held:
     estimate_numerator: int
 
 
-def read_burns(*, tenant_id: UUID, now: datetime) -> list[Burn]:
-    """The tenant's open, metered usage up to `now`, with what agreements add; four queries where nothing is agreed.
+def read_burns(*, tenant_ids: Collection[UUID], now: datetime) -> list[Burn]:
+    """The tenants' open, metered usage up to `now`, with what agreements add; four queries where nothing is agreed.
 
     What is unknown or excused costs nothing.
     """
     rows = list(
         UsageInterval.objects.filter(
-            tenant_id=tenant_id,
+            tenant_id__in=tenant_ids,
             ended_at__isnull=True,
             superseded_by__isnull=True,
             kind=UsageKind.METERED,
@@ -74,7 +74,7 @@ def read_burns(*, tenant_id: UUID, now: datetime) -> list[Burn]:
     terms = {row.term_id: row.term for row in rows if row.term is not None}
     prices = list_agreed_prices(terms=terms.values())
     burns = [_burn(row, row.term, prices[row.term.id], now) for row in rows if row.term is not None]
-    pending = read_pending(tenant_id=tenant_id, load=lambda: (rows, prices), now=now)
+    pending = read_pending(tenant_ids=tenant_ids, load=lambda: (rows, prices), now=now)
     return [*burns, *_agreed(pending)]
 
 
@@ -120,14 +120,17 @@ def _burn(row: UsageInterval, term: InstanceTerm, prices: Sequence[AgreedPrice],
     )
 
 
-def read_uninvoiced(*, billing_profile_id: UUID, seller_id: UUID) -> dict[date, int]:
-    """Exact sums of charges that no invoice has yet, by month; one query."""
+def read_uninvoiced(*, billing_profile_ids: Collection[UUID]) -> dict[tuple[UUID, UUID], dict[date, int]]:
+    """Exact sums of charges that no invoice has yet, by (payer, seller) and month; one query."""
     rows = (
-        Charge.objects.filter(billing_profile_id=billing_profile_id, seller_id=seller_id, invoice_line__isnull=True)
-        .values_list("month")
+        Charge.objects.filter(billing_profile_id__in=billing_profile_ids, invoice_line__isnull=True)
+        .values_list("billing_profile_id", "seller_id", "month")
         .annotate(exact=Sum("numerator"))
     )
-    return {month: int(exact) for month, exact in rows}
+    found: dict[tuple[UUID, UUID], dict[date, int]] = {}
+    for billing_profile_id, seller_id, month, exact in rows:
+        found.setdefault((billing_profile_id, seller_id), {})[month] = int(exact)
+    return found
 
 
 def read_charged(*, tenant_id: UUID, month: date | None) -> dict[UUID | None, int]:
@@ -139,15 +142,17 @@ def read_charged(*, tenant_id: UUID, month: date | None) -> dict[UUID | None, in
     return {project_id: int(exact) for project_id, exact in summed}
 
 
-def read_held(*, tenant_id: UUID, burns: Sequence[Burn]) -> list[Held]:
-    """What the tenant's wanted instances still keep; two queries.
+def read_held(*, tenant_ids: Collection[UUID], burns: Sequence[Burn]) -> list[Held]:
+    """What the tenants' wanted instances still keep; two queries.
 
     Args:
-        burns: The tenant's open usage at the same instant.
+        burns: Their open usage at the same instant.
     """
     rows = list(
         SpendHold.objects.filter(
-            tenant_id=tenant_id, released_at__isnull=True, instance__state__in=[state.value for state in HOLDS_QUOTA]
+            tenant_id__in=tenant_ids,
+            released_at__isnull=True,
+            instance__state__in=[state.value for state in HOLDS_QUOTA],
         )
     )
     charged = sum_charges_of(instance_ids={row.instance_id for row in rows})

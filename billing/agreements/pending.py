@@ -4,7 +4,7 @@ Usage is charged on demand when it ends, and what a commitment covers is taken o
 used up by what is covered; so the same sums are made here with what runs, without being written.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
@@ -41,16 +41,16 @@ class Pending:
 
 def read_pending(
     *,
-    tenant_id: UUID,
+    tenant_ids: Collection[UUID],
     load: Callable[[], OpenUsage],
     now: datetime,
 ) -> list[Pending]:
-    """What a tenant's agreements add; two queries where there are none.
+    """What tenants' agreements add; two queries where there are none, a few more for each payer that has some.
 
     Args:
-        load: All open, metered usage of the tenant; called only where something is agreed.
+        load: All open, metered usage of the tenants; called only where something is agreed.
     """
-    payers = _read_payers(tenant_id, now)
+    payers = _read_payers(tenant_ids, now)
     if not payers:
         return []
     rows, prices = load()
@@ -71,18 +71,18 @@ def read_pending(
     return found
 
 
-def _read_payers(tenant_id: UUID, now: datetime) -> list[Payer]:
+def _read_payers(tenant_ids: Collection[UUID], now: datetime) -> list[Payer]:
     """With what may still be accounted: terms that end no earlier than the month before the last."""
     since = month_before(month_before(month_of(now)))
     commitments = list(
-        Commitment.objects.filter(tenant_id=tenant_id, ended_at__gte=now - timedelta(days=62)).order_by("id")
+        Commitment.objects.filter(tenant_id__in=tenant_ids, ended_at__gte=now - timedelta(days=62)).order_by("id")
     )
     discounts = list(
-        Discount.objects.filter(tenant_id=tenant_id, first_month__lte=month_of(now), last_month__gte=since).order_by(
-            "id"
-        )
+        Discount.objects.filter(
+            tenant_id__in=tenant_ids, first_month__lte=month_of(now), last_month__gte=since
+        ).order_by("id")
     )
-    profiles = sorted({row.billing_profile_id for row in (*commitments, *discounts)})
+    profiles = sorted({(row.billing_profile_id, row.tenant_id) for row in (*commitments, *discounts)})
     return [
         Payer(
             billing_profile_id=profile,
@@ -90,7 +90,7 @@ def _read_payers(tenant_id: UUID, now: datetime) -> list[Payer]:
             commitments=[row for row in commitments if row.billing_profile_id == profile],
             discounts=[row for row in discounts if row.billing_profile_id == profile],
         )
-        for profile in profiles
+        for profile, tenant_id in profiles
     ]
 
 

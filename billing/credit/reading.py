@@ -1,19 +1,24 @@
 """Reads of credit for faces, scoped by actor."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
-from django.db.models import F, QuerySet, Sum, Window
+from django.db.models import Case, F, Q, QuerySet, Sum, When, Window
 
-from billing.credit.state import CreditState, read_state
-from billing.models import CreditAccount, CreditMovement, TopUp
-from billing.spend import read_burns, read_held
+from billing.credit.state import CreditState, read_states
+from billing.models import CreditAccount, CreditMovement, CreditStage, TopUp
 from marketplace.inventory.models import Seller
 from marketplace.kernel.actors import Actor
 from marketplace.kernel.errors import NotFound
 from marketplace.tenants.access import require_permission
 from marketplace.tenants.models import BillingProfile
+
+ACCOUNTS_PER_PAGE: Final = 50
+_URGENCY: Final = (CreditStage.GRACE, CreditStage.LOW, CreditStage.EXHAUSTED, CreditStage.ENOUGH)
+"""What ends soon can still be helped; what is used up has stopped already."""
 
 
 def list_credit(*, actor: Actor, now: datetime) -> Sequence[CreditState]:
@@ -25,9 +30,7 @@ def list_credit(*, actor: Actor, now: datetime) -> Sequence[CreditState]:
     accounts = list(_visible(actor).select_related("billing_profile", "seller"))
     if not accounts:
         return []
-    burns = read_burns(tenant_id=actor.tenant_scope, now=now)
-    held = read_held(tenant_id=actor.tenant_scope, burns=burns)
-    states = [read_state(account=account, now=now, burns=burns, held=held) for account in accounts]
+    states = read_states(accounts=accounts, now=now)
     return sorted(states, key=lambda state: (state.runway.exhausts_at is None, state.runway.exhausts_at or now))
 
 
@@ -53,10 +56,30 @@ def _visible(actor: Actor) -> QuerySet[CreditAccount]:
     return rows
 
 
-def list_accounts_for_operators(*, now: datetime) -> Sequence[CreditState]:
-    """Every tenant's credit, as operators see it; at most 200, the newest first."""
-    accounts = CreditAccount.objects.select_related("billing_profile", "seller", "tenant").order_by("-id")[:200]
-    return [read_state(account=account, now=now) for account in accounts]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountPage:
+    """Some accounts, and where the next ones begin; None = there are no more."""
+
+    states: Sequence[CreditState]
+    next_offset: int | None
+
+
+def list_accounts_for_operators(*, now: datetime, search: str = "", offset: int = 0) -> AccountPage:
+    """Tenants' credit, whoever comes to an end first, first; ten queries a page.
+
+    Args:
+        search: A part of the organization's or the payer's name.
+    """
+    rows = CreditAccount.objects.select_related("billing_profile", "seller", "tenant")
+    if search:
+        rows = rows.filter(Q(tenant__name__icontains=search) | Q(billing_profile__name__icontains=search))
+    urgency = Case(*(When(stage=stage, then=place) for place, stage in enumerate(_URGENCY)), default=len(_URGENCY))
+    ordered = rows.order_by(urgency, F("next_crossing_at").asc(nulls_last=True), "tenant__name", "id")
+    page = list(ordered[offset : offset + ACCOUNTS_PER_PAGE + 1])
+    return AccountPage(
+        states=read_states(accounts=page[:ACCOUNTS_PER_PAGE], now=now),
+        next_offset=offset + ACCOUNTS_PER_PAGE if len(page) > ACCOUNTS_PER_PAGE else None,
+    )
 
 
 def list_waiting_top_ups() -> QuerySet[TopUp]:

@@ -8,8 +8,7 @@ from billing.credit import record_top_up, set_payment_mode
 from billing.metering import meter_instance
 from billing.models import Budget, BudgetPeriod, CreditAccount, OnLimit, TopUp
 from billing.payments.bank_transfer import read_transfer
-from billing.watch import Watched, list_due_tenants, watch_tenant
-from marketplace.instances.models import Instance
+from billing.watch import Watched, list_due_tenants, watch_instances, watch_tenant
 from marketplace.inventory.models import Seller
 from marketplace.kernel import ids
 from marketplace.kernel.actors import as_actor
@@ -72,8 +71,7 @@ def meter_and_watch(instance_id: UUID, *, now: datetime) -> None:
     now += timedelta(seconds=1)
     with as_actor(STAFF):
         meter_instance(instance_id=instance_id, now=now)
-        tenant_id = Instance.objects.get(id=instance_id).tenant_id
-    watch_tenant(actor=STAFF, tenant_id=tenant_id, now=now)
+    watch_instances(actor=STAFF, instance_ids=[instance_id], now=now)
 
 
 def watch_due(*, now: datetime) -> list[Watched]:

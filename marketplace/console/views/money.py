@@ -25,12 +25,16 @@ TRANSACTIONS_SHOWN_MAX = 100
 @require_GET
 @operator_page("credit")
 def credit(page: OperatorPage) -> HttpResponse:
-    """What waits for a second person, the form, and every account."""
+    """What waits for a second person, the form, and every account, some at a time."""
+    wanted = page.request.GET.get("q", "").strip()[:100]
+    text = page.request.GET.get("offset", "0")
+    offset = int(text) if text.isascii() and text.isdigit() and len(text) <= 7 else 0
     return page.render(
         "credit.html",
         title=_("Credit"),
         waiting=list_waiting_top_ups(),
-        states=list_accounts_for_operators(now=clock.now()),
+        accounts=list_accounts_for_operators(now=clock.now(), search=wanted, offset=offset),
+        wanted=wanted,
         payers=list_payers(),
         sellers=list_sellers(),
         modes=PaymentMode.choices,

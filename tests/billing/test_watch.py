@@ -1,0 +1,125 @@
+"""What looking at credit and budgets costs, and that nothing which moves is overlooked."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from billing.credit.reading import ACCOUNTS_PER_PAGE, list_accounts_for_operators
+from billing.models import Budget, CreditAccount, SpendHold
+from billing.watch import LOOKED_AT_ONCE_MAX, list_due_tenants, watch_instances, watch_tenant
+from marketplace.instances.models import Instance
+from marketplace.kernel.actors import as_actor
+from tests.billing.many import run_many
+from tests.billing.paying import account_of, budget_for, prepay, seller_id, watch_due
+from tests.market import NOW, STAFF, Renter, SmallMarket, add_renter, build_market
+
+pytestmark = pytest.mark.django_db
+
+HOUR = timedelta(hours=1)
+LATER = NOW + HOUR
+
+
+@pytest.fixture
+def market() -> SmallMarket:
+    """With one offer of ₩5,400 an hour."""
+    return build_market()
+
+
+def payer_with(market: SmallMarket, running: int, *, number: str = "1168100018", name: str = "가온은행") -> Renter:
+    """Pays ahead, has a budget, and runs so many instances of one device since noon; looked at at noon."""
+    renter = add_renter(number=number, name=name)
+    prepay(renter, 110_000_000 // 12)
+    budget_for(renter, 1_000_000_000)
+    if running:
+        run_many(renter, market, running, since=NOW)
+    watch_tenant(actor=STAFF, tenant_id=renter.tenant.id, now=NOW + timedelta(seconds=1))
+    return renter
+
+
+def moves(renter: Renter) -> int:
+    """How many queries the news of a move need."""
+    with as_actor(STAFF):
+        instance = Instance.objects.filter(tenant=renter.tenant).order_by("id")[0]
+    with CaptureQueriesContext(connection) as asked:
+        watch_instances(actor=STAFF, instance_ids=[instance.id], now=LATER)
+    return len(asked)
+
+
+def test_a_tenant_that_runs_little_is_looked_at_at_each_move(market: SmallMarket) -> None:
+    """Its next line is known at once."""
+    renter = payer_with(market, LOOKED_AT_ONCE_MAX)
+    moves(renter)
+    with as_actor(STAFF):
+        assert list_due_tenants(now=LATER) == []
+    crossing = account_of(renter).next_crossing_at
+    assert crossing is not None
+    assert crossing > LATER
+
+
+def test_of_a_tenant_that_runs_much_a_move_only_marks_and_the_sweep_looks_once(market: SmallMarket) -> None:
+    """However many moves there are; and a hold whose instance rests is given back at the move itself."""
+    renter = payer_with(market, LOOKED_AT_ONCE_MAX + 1)
+    with as_actor(STAFF):
+        rested = Instance.objects.filter(tenant=renter.tenant).order_by("id")[0]
+        Instance.objects.filter(id=rested.id).update(state="stopped")
+    asked = [moves(renter) for _move in range(3)]
+    assert asked[1] == asked[2] <= asked[0]
+    with as_actor(STAFF):
+        assert list_due_tenants(now=LATER) == [renter.tenant.id]
+        assert Budget.objects.get().next_crossing_at == LATER
+        assert SpendHold.objects.get(instance=rested).released_at == LATER
+    assert len(watch_due(now=LATER)) == 1
+    with as_actor(STAFF):
+        assert list_due_tenants(now=LATER) == []
+
+
+def test_a_move_costs_the_same_whatever_else_the_tenant_runs(market: SmallMarket) -> None:
+    """Sixty or a hundred and twenty instances: the same queries, none of which reads them."""
+    few = payer_with(market, 60)
+    many = payer_with(market, 120, number="6068100016", name="다솜정밀")
+    assert moves(few) == moves(many)
+
+
+def test_a_look_asks_the_same_number_of_questions_whatever_runs(market: SmallMarket) -> None:
+    """One instance or sixty."""
+    asked = []
+    for running, number in ((1, "1168100018"), (60, "6068100016")):
+        renter = payer_with(market, running, number=number, name=number)
+        with CaptureQueriesContext(connection) as found:
+            watch_tenant(actor=STAFF, tenant_id=renter.tenant.id, now=LATER)
+        asked.append(len(found))
+    assert asked[0] == asked[1]
+
+
+def test_operators_see_accounts_by_page_with_the_same_questions_for_one_as_for_many(market: SmallMarket) -> None:
+    """Fifty a page; who ends soon comes first; a part of a name finds one."""
+    first = payer_with(market, 1)
+    with as_actor(STAFF), CaptureQueriesContext(connection) as one:
+        list_accounts_for_operators(now=LATER)
+    others = [
+        add_renter(number="6068100016", name=f"기관 {index:02d}", quota=None) for index in range(ACCOUNTS_PER_PAGE)
+    ]
+    seller = seller_id()
+    with as_actor(STAFF):
+        CreditAccount.objects.bulk_create(
+            CreditAccount(
+                tenant_id=other.tenant.id,
+                billing_profile_id=other.project.billing_profile_id,
+                seller_id=seller,
+                opened_at=NOW,
+            )
+            for other in others
+        )
+        CreditAccount.objects.filter(tenant_id=first.tenant.id).update(stage="grace")
+        with CaptureQueriesContext(connection) as many:
+            page = list_accounts_for_operators(now=LATER)
+        rest = list_accounts_for_operators(now=LATER, offset=page.next_offset or 0)
+        found = list_accounts_for_operators(now=LATER, search="기관 07")
+    assert len(one) == len(many) <= 10
+    assert (len(page.states), page.next_offset) == (ACCOUNTS_PER_PAGE, ACCOUNTS_PER_PAGE)
+    assert page.states[0].account.tenant_id == first.tenant.id
+    assert page.states[0].numerator_per_second > 0
+    assert (len(rest.states), rest.next_offset) == (1, None)
+    assert [state.account.tenant.name for state in found.states] == ["기관 07"]
