@@ -1,23 +1,45 @@
 """Re-adding everything: the ledger against itself and against what it was posted from. Reads only."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from django.db import connection
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """What a check found first; `what` names the row."""
+    """What a check found first.
 
-    what: str
+    Attributes:
+        check: Which of `CHECKS`.
+        name: The row, as people call it: a transaction's key, an account, an invoice's number.
+    """
+
+    check: str
+    name: str
     expected_won: int
     actual_won: int
 
+    @property
+    def what(self) -> str:
+        """The row named in a sentence, in the reader's language."""
+        return str(_SENTENCES[self.check]) % {"name": self.name}
 
-_CHECKS: Final = (
+
+_SENTENCES: Final[Mapping[str, Promise]] = {
+    "transaction_balance": _("transaction %(name)s does not balance"),
+    "transaction_hash": _("postings of transaction %(name)s are not those that were posted"),
+    "stored_balance": _("stored balance of account %(name)s"),
+    "invoice_receivable": _("receivable of invoice %(name)s"),
+    "invoice_lines": _("lines of invoice %(name)s"),
+    "invoice_charges": _("charges of invoice %(name)s"),
+}
+CHECKS: Final = (
     (
-        "transaction %s does not balance",
+        "transaction_balance",
         """
         SELECT t.key, 0, coalesce(sum(p.amount_won), 0) FROM billing_ledgertransaction t
         LEFT JOIN billing_ledgerposting p ON p.transaction_id = t.id
@@ -25,7 +47,7 @@ _CHECKS: Final = (
         """,
     ),
     (
-        "postings of transaction %s are not those that were posted",
+        "transaction_hash",
         """
         SELECT t.key, 0, sum(abs(p.amount_won)) FROM billing_ledgertransaction t
         JOIN billing_ledgerposting p ON p.transaction_id = t.id JOIN billing_ledgeraccount a ON a.id = p.account_id
@@ -36,7 +58,7 @@ _CHECKS: Final = (
         """,
     ),
     (
-        "stored balance of account %s",
+        "stored_balance",
         """
         SELECT a.kind || ' ' || a.id::text, coalesce(sum(p.amount_won), 0), b.balance_won FROM billing_ledgerbalance b
         JOIN billing_ledgeraccount a ON a.id = b.account_id
@@ -45,7 +67,7 @@ _CHECKS: Final = (
         """,
     ),
     (
-        "receivable of invoice %s",
+        "invoice_receivable",
         """
         SELECT i.number, i.total_won, coalesce(sum(p.amount_won), 0) FROM billing_invoice i
         LEFT JOIN billing_ledgertransaction t ON t.key = 'invoice:' || i.id::text
@@ -55,7 +77,7 @@ _CHECKS: Final = (
         """,
     ),
     (
-        "lines of invoice %s",
+        "invoice_lines",
         """
         SELECT i.number, i.supply_won, coalesce(sum(l.supply_won), 0) FROM billing_invoice i
         LEFT JOIN billing_invoiceline l ON l.invoice_id = i.id
@@ -64,7 +86,7 @@ _CHECKS: Final = (
         """,
     ),
     (
-        "charges of invoice %s",
+        "invoice_charges",
         """
         SELECT i.number || ' line ' || l.position, l.numerator, coalesce(sum(c.numerator), 0) FROM billing_invoiceline l
         JOIN billing_invoice i ON i.id = l.invoice_id
@@ -74,7 +96,7 @@ _CHECKS: Final = (
         """,
     ),
 )
-"""What each finds, and how: one row of a name, what is expected and what is there."""
+"""Each check, and how: one row of a name, what is expected and what is there."""
 
 
 def find_difference() -> Difference | None:
@@ -82,8 +104,8 @@ def find_difference() -> Difference | None:
     with connection.cursor() as cursor:
         # Nightly and over every row; a request's limit would be too short.
         cursor.execute("SET LOCAL statement_timeout = 0")
-        for what, query in _CHECKS:
+        for check, query in CHECKS:
             cursor.execute(query)
             if row := cursor.fetchone():
-                return Difference(what=what % row[0], expected_won=int(row[1]), actual_won=int(row[2]))
+                return Difference(check=check, name=row[0], expected_won=int(row[1]), actual_won=int(row[2]))
     return None

@@ -183,7 +183,7 @@ def test_the_check_names_the_first_thing_that_was_tampered_with() -> None:
         )
         found = find_difference()
         assert found is not None
-        assert found.what.startswith("stored balance of account revenue")
+        assert (found.check, found.name.split()[0]) == ("stored_balance", "revenue")
         assert (found.expected_won, found.actual_won) == (-30, -31)
         rebuild_balances()
     with as_actor(STAFF):
@@ -207,4 +207,4 @@ def test_swapped_amounts_that_still_balance_do_not_match_their_hash() -> None:
         )
         found = find_difference()
     assert found is not None
-    assert found.what == "postings of transaction two are not those that were posted"
+    assert (found.check, found.name) == ("transaction_hash", "two")

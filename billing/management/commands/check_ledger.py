@@ -4,6 +4,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.utils.translation import override
 
 from billing.ledger import find_difference, rebuild_balances
 from marketplace.kernel.actors import as_actor, system_actor
@@ -26,6 +27,7 @@ class Command(BaseCommand):
         with as_actor(system_actor("check_ledger")):
             difference = find_difference()
         if difference is not None:
-            message = f"{difference.what}: expected {difference.expected_won}, found {difference.actual_won}"
+            with override("en"):
+                message = f"{difference.what}: expected {difference.expected_won}, found {difference.actual_won}"
             raise CommandError(message)
         self.stdout.write("The ledger adds up.")

@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from billing.credit.state import CreditState
+from billing.ledger.texts import name_account
 from billing.metering.texts import explain_cause
 from billing.models import PricePlan
 from billing.rating import VAT_PERCENT, AgreedPrice
@@ -58,6 +59,12 @@ def state_chip(state: str) -> SafeString:
 def state_label(state: str) -> str:
     """A state's name."""
     return str(STATE_LABELS.get(state, state))
+
+
+@register.filter
+def account_name(kind: str) -> str:
+    """What an account of the ledger is called."""
+    return name_account(kind)
 
 
 @register.filter
