@@ -18,7 +18,7 @@ from marketplace.kernel.actors import Actor, savepoint
 from marketplace.kernel.audit import record_act
 from marketplace.kernel.errors import NotFound, ValidationFailed
 from marketplace.kernel.hints import hint
-from marketplace.kernel.money import won_from_numerator
+from marketplace.kernel.money import format_won, won_from_numerator
 from marketplace.kernel.notices import resolve_notice
 from marketplace.tenants.access import get_project, require_permission
 
@@ -89,8 +89,12 @@ def set_budget(
         get_project(actor=actor, project_id=project_id)
     elif actor.project_ids is not None:
         raise NotFound(pointer="/project")
-    if type(amount_won) is not int or not 0 < amount_won <= AMOUNT_WON_MAX:
+    if type(amount_won) is not int or amount_won <= 0:
         raise BudgetInvalid(reason=_("A budget is a whole number of won, more than 0."), pointer="/amount")
+    if amount_won > AMOUNT_WON_MAX:
+        raise BudgetInvalid(
+            reason=_("A budget is at most %(most)s.") % {"most": format_won(AMOUNT_WON_MAX)}, pointer="/amount"
+        )
     marks = list(thresholds)
     if len(marks) > THRESHOLDS_MAX or marks != sorted(set(marks)) or not all(0 < mark <= 1_000 for mark in marks):
         raise BudgetInvalid(reason=_("Thresholds are up to five rising percentages."), pointer="/thresholds")

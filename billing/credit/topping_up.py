@@ -76,7 +76,7 @@ def record_top_up(
 
     Raises:
         NotFound: No such billing profile.
-        ValidationFailed: It would expire before it was received, or is too small to be credit.
+        ValidationFailed: It would expire before it was received, arrives in the future, or is too small to be credit.
         PaymentReused: The reference stands with another amount.
 
     Locks the credit account.
@@ -86,6 +86,8 @@ def record_top_up(
         raise NotFound(pointer="/billing_profile")
     if expires_at is not None and expires_at <= max(payment.received_at, now):
         raise ValidationFailed(reason=_("Credit cannot expire before it is there."), pointer="/expires_at")
+    if payment.received_at > now:
+        raise ValidationFailed(reason=_("A payment cannot arrive in the future."), pointer="/received_on")
     if split_vat(payment.paid_won)[0] <= 0:
         raise ValidationFailed(reason=_("Without VAT nothing is left of so small a payment."), pointer="/paid")
     account = lock_account(find_or_open_account(billing_profile=profile, seller_id=seller_id, now=now).id)

@@ -4,6 +4,7 @@ A way of paying (bank transfer, card, a domestic gateway) turns what it was told
 the port knows where a payment came from.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -11,11 +12,13 @@ from typing import Final
 from django.utils.translation import gettext_lazy as _
 
 from marketplace.kernel.errors import ValidationFailed
-from marketplace.kernel.money import CURRENCY
+from marketplace.kernel.money import CURRENCY, format_won
 
 PAYMENT_WON_MAX: Final = 100_000_000_000
 """A hundred thousand million won: more is a slip of the keyboard."""
 REFERENCE_CHARACTERS_MAX: Final = 80
+_WON: Final = re.compile(r"[0-9]{1,15}|[0-9]{1,3}(?:,[0-9]{3}){1,4}")
+"""A comma separates thousands and nothing else: `1,5` is no fifteen won."""
 
 
 class CurrencyNotAccepted(ValidationFailed):
@@ -60,8 +63,12 @@ def check_payment(*, paid_won: int, currency: str, method: str, reference: str, 
             reason=_("%(currency)s is not accepted; only KRW is.") % {"currency": currency[:10] or "–"},
             pointer="/currency",
         )
-    if type(paid_won) is not int or not 0 < paid_won <= PAYMENT_WON_MAX:
+    if type(paid_won) is not int or paid_won <= 0:
         raise PaymentAmountInvalid(reason=_("A payment is a whole number of won, more than 0."), pointer="/paid")
+    if paid_won > PAYMENT_WON_MAX:
+        raise PaymentAmountInvalid(
+            reason=_("A payment is at most %(most)s.") % {"most": format_won(PAYMENT_WON_MAX)}, pointer="/paid"
+        )
     if not reference.strip() or len(reference) > REFERENCE_CHARACTERS_MAX:
         raise ValidationFailed(reason=_("A reference has 1 to 80 characters."), pointer="/reference")
     return Payment(paid_won=paid_won, method=method, reference=reference.strip(), received_at=received_at)
@@ -73,7 +80,7 @@ def parse_won(text: str) -> int:
     Raises:
         PaymentAmountInvalid: Negative, fractional, or not a number.
     """
-    digits = text.strip().removeprefix("₩").removesuffix("원").replace(",", "").strip()
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= 15):
+    digits = text.strip().removeprefix("₩").removesuffix("원").strip()
+    if _WON.fullmatch(digits) is None:
         raise PaymentAmountInvalid(reason=_("A payment is a whole number of won, more than 0."), pointer="/paid")
-    return int(digits)
+    return int(digits.replace(",", ""))

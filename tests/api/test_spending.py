@@ -43,9 +43,17 @@ def test_a_budget_is_set_read_kept_and_closed(caller: Caller, stranger: Caller) 
     status, made, _response = caller.call("POST", "/budgets", body, **{"Idempotency-Key": "bud"})
     assert (status, made["amount"], made["spent"], made["thresholds"]) == (201, "5000", "0", [50, 80])
     assert caller.call("POST", "/budgets", body, **{"Idempotency-Key": "bud"})[1] == made
-    for amount in ("-1", "1.5", 5000, "0"):
+    assert caller.call("POST", "/budgets", {**body, "amount": "6000"}, **{"Idempotency-Key": "bud"})[0] == 422
+    for amount in ("-1", "1.5", "1,000", "1e3", "", 5000, 50.5, True, None, "0", "1000000000001", "9" * 40):
         status, problem, _response = caller.call("POST", "/budgets", {**body, "amount": amount})
-        assert (status, problem["errors"][0]["pointer"]) == (422, "/amount")
+        assert (status, problem["errors"][0]["pointer"]) == (422, "/amount"), amount
+    for member, value in (
+        ("thresholds", [80, 50]), ("thresholds", [0]), ("thresholds", ["50"]), ("thresholds", list(range(1, 100_001))),
+        ("period", "year"), ("on_limit", "end"), ("currency", "USD"),
+    ):  # fmt: skip
+        status, problem, _response = caller.call("POST", "/budgets", {**body, member: value})
+        assert (status, problem["errors"][0]["pointer"].startswith(f"/{member}")) == (422, True), (member, problem)
+    assert caller.call("GET", "/budgets")[1]["data"][0]["amount"] == "5000"
     status, problem, _response = caller.call("POST", "/instances", caller.body())
     assert (status, problem["code"]) == (402, "budget_exceeded")
     path = f"/budgets/{made['id']}"

@@ -3,7 +3,7 @@
 import pytest
 from django.test import Client
 
-from billing.models import CreditLot, TopUp
+from billing.models import CreditLot, LedgerTransaction, TopUp
 from marketplace.kernel import ids
 from marketplace.kernel.actors import as_actor
 from marketplace.kernel.models import AuditEntry
@@ -43,24 +43,57 @@ def test_a_small_transfer_is_booked_with_its_reason(console: Client, form: dict[
     assert "Every transaction, balance, invoice, line and charge was added again." in text
 
 
+WHOLE = "A payment is a whole number of won, more than 0."
+
+
 @pytest.mark.parametrize(
-    ("member", "value"),
+    ("member", "value", "status", "sentence"),
     [
-        ("paid", "-5"),
-        ("paid", "1.5"),
-        ("currency", "USD"),
-        ("reason", " "),
-        ("received_on", "yesterday"),
-        ("payer", "x"),
+        ("paid", "-5", 422, WHOLE),
+        ("paid", "1.5", 422, WHOLE),
+        ("paid", "1,5", 422, WHOLE),
+        ("paid", "0", 422, WHOLE),
+        ("paid", "", 422, WHOLE),
+        ("paid", "9" * 20, 422, WHOLE),
+        ("paid", "100,000,000,001", 422, "A payment is at most ₩100,000,000,000."),
+        ("paid", "1", 422, "Without VAT nothing is left of so small a payment."),
+        ("currency", "USD", 422, "USD is not accepted; only KRW is."),
+        ("currency", "", 422, "– is not accepted; only KRW is."),
+        ("reference", "", 422, "A reference has 1 to 80 characters."),
+        ("reference", "9" * 81, 422, "A reference has 1 to 80 characters."),
+        ("reason", " ", 422, "Say why; the audit log keeps it."),
+        ("received_on", "yesterday", 422, ""),
+        ("received_on", "2026-11-25", 422, "A payment cannot arrive in the future."),
+        ("expires_on", "2026-11-24", 422, "Credit cannot expire before it is there."),
+        ("payer", "x", 404, ""),
     ],
 )
 def test_what_cannot_be_booked_is_refused_and_nothing_is_written(
-    console: Client, form: dict[str, str], member: str, value: str
+    console: Client, form: dict[str, str], member: str, value: str, status: int, sentence: str
 ) -> None:
     """Each with its own sentence."""
-    assert console.post("/pages/credit/top-ups", {**form, member: value}).status_code in (404, 422)
+    refused = console.post("/pages/credit/top-ups", {**form, member: value})
+    assert (refused.status_code, sentence in refused.content.decode()) == (status, True)
     with as_actor(STAFF):
-        assert (TopUp.objects.count(), CreditLot.objects.count()) == (0, 0)
+        assert (TopUp.objects.count(), CreditLot.objects.count(), LedgerTransaction.objects.count()) == (0, 0, 0)
+
+
+def test_a_reference_is_booked_once_and_with_another_amount_refused(console: Client, form: dict[str, str]) -> None:
+    """The same form twice is one top-up; nothing of the second amount is posted."""
+    for _again in range(2):
+        assert console.post("/pages/credit/top-ups", form).status_code == 302
+    refused = console.post("/pages/credit/top-ups", {**form, "paid": "120000"})
+    assert refused.status_code == 409
+    assert "The payment 20261124-7 was recorded before with ₩110,000." in refused.content.decode()
+    with as_actor(STAFF):
+        assert (TopUp.objects.count(), LedgerTransaction.objects.count()) == (1, 1)
+
+
+def test_accounts_are_found_by_name(console: Client, form: dict[str, str]) -> None:
+    """A page at a time; an offset that is none is the first page."""
+    assert console.post("/pages/credit/top-ups", form).status_code == 302
+    assert "₩100,000" in console.get("/pages/credit?q=가온&offset=x").content.decode()
+    assert "No account by this name." in console.get("/pages/credit?q=nobody").content.decode()
 
 
 def test_a_large_one_needs_another_operator(console: Client, form: dict[str, str]) -> None:

@@ -64,7 +64,12 @@ def test_a_budget_is_set_shown_and_removed(signed_in: Client, renter: Renter) ->
     refused = signed_in.post("/budgets", wanted)
     assert refused.status_code == 422
     assert "원 단위 정수" in refused.content.decode()
-    assert signed_in.post("/budgets", {**wanted, "amount": "1,000,000"}).status_code == 302
+    whole = {**wanted, "amount": "1,000,000"}
+    for member, value in (("period", "year"), ("on_limit", ""), ("thresholds", ["half"]), ("amount", "2000000000000")):
+        assert signed_in.post("/budgets", {**whole, member: value}).status_code == 422, member
+    with as_actor(STAFF):
+        assert Budget.objects.count() == 0
+    assert signed_in.post("/budgets", whole).status_code == 302
     assert "₩0 / ₩1,000,000" in read(signed_in, "/budgets")
     with as_actor(STAFF):
         budget = Budget.objects.get()

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -24,6 +25,8 @@ from marketplace.kernel.money import SECONDS_PER_HOUR, won_from_numerator
 
 class WholeWonField(serializers.CharField):
     """Won as a decimal string without fraction → int."""
+
+    default_error_messages = {"invalid": _("Whole won as a string of digits, more than 0.")}
 
     def to_internal_value(self, data: Any) -> Any:
         """Whole won, more than 0."""

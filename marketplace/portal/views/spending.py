@@ -2,9 +2,10 @@
 
 from django.http import HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from billing.budgets import close_budget, list_budgets, read_budget_states, set_budget
+from billing.budgets import BudgetInvalid, close_budget, list_budgets, read_budget_states, set_budget
 from billing.credit.reading import list_credit, list_movements
 from billing.models import BudgetPeriod, OnLimit
 from billing.payments.port import parse_won
@@ -74,14 +75,18 @@ def _set(page: Page) -> None:
     except ids.MalformedId as error:
         raise NotFound from error
     period, on_limit = posted.get("period", ""), posted.get("on_limit", "")
-    marks = [int(text) for text in posted.getlist("thresholds") if text.isascii() and text.isdigit()]
+    marks = [text for text in posted.getlist("thresholds") if text]
+    if period not in BudgetPeriod.values or on_limit not in OnLimit.values:
+        raise BudgetInvalid(reason=_("Choose a period and what happens at the limit."), pointer="/period")
+    if not all(text.isascii() and text.isdigit() and len(text) <= 4 for text in marks):
+        raise BudgetInvalid(reason=_("Thresholds are up to five rising percentages."), pointer="/thresholds")
     set_budget(
         actor=page.actor,
         tenant_id=page.tenant.id,
         project_id=project_id,
-        period=BudgetPeriod(period) if period in BudgetPeriod.values else BudgetPeriod.MONTH,
+        period=BudgetPeriod(period),
         amount_won=parse_won(posted.get("amount", "")),
-        thresholds=sorted(set(marks)),
-        on_limit=OnLimit(on_limit) if on_limit in OnLimit.values else OnLimit.WARN,
+        thresholds=sorted({int(text) for text in marks}),
+        on_limit=OnLimit(on_limit),
         now=clock.now(),
     )
