@@ -145,11 +145,12 @@ def add_renter(
     data_classes: Sequence[str] = ("personal-credit",),
     quota: int | None = 16,
     rounding: Rounding = Rounding.WON,
+    sector: Sector = Sector.FINANCE,
     now: datetime = NOW,
 ) -> Renter:
     """A tenant with one project; `quota` in devices for the tenant, None for no quota row."""
     with as_actor(STAFF):
-        tenant = approve_tenant(actor=STAFF, name=name, sector=Sector.FINANCE, now=now)
+        tenant = approve_tenant(actor=STAFF, name=name, sector=sector, now=now)
         profile = add_billing_profile(
             actor=STAFF, tenant_id=tenant.id, name="본사", company_name=f"주식회사 {name}", business_number=number,
             rounding=rounding, now=now,
