@@ -1,13 +1,13 @@
 """Use becomes postings: each day the difference between use so far and what is posted; lots that expire are booked out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from django.db.models import Q
 
-from billing.credit.state import CreditState, read_lots, read_state
+from billing.credit.state import CreditState, read_lots, read_states
 from billing.credit.topping_up import lock_account
 from billing.ledger import AccountKind, Entry, Posting, post_many
 from billing.models import CreditAccount, CreditDraw, CreditLot, CreditMovement, MovementKind
@@ -16,7 +16,7 @@ from marketplace.kernel.actors import Actor, as_actor
 from marketplace.kernel.clock import KST
 
 SETTLED_AT_ONCE_MAX: Final = 100
-"""Accounts in one transaction: at about 10 ms each a second, and one statement for all their postings."""
+"""Accounts in one transaction: those that used something take about 5 ms each, and one statement all their postings."""
 
 
 def settle_due(*, actor: Actor, now: datetime) -> int:
@@ -30,9 +30,7 @@ def settle_due(*, actor: Actor, now: datetime) -> int:
         with as_actor(actor):
             due = CreditAccount.objects.filter(Q(settled_on__isnull=True) | Q(settled_on__lt=today))
             accounts = list(due.select_for_update(no_key=True, skip_locked=True).order_by("id")[:SETTLED_AT_ONCE_MAX])
-            entries = [
-                entry for account in accounts for entry in _settle(account, key=f"settle:{account.id}:{today}", now=now)
-            ]
+            entries = _settle({account.id: f"settle:{account.id}:{today}" for account in accounts}, accounts, now=now)
             post_many(entries=entries)
             CreditAccount.objects.filter(id__in=[account.id for account in accounts]).update(settled_on=today)
         settled += len(entries)
@@ -45,19 +43,22 @@ def settle_account(*, account_id: UUID, key: str, now: datetime) -> int:
 
     Locks the account. Requires an open transaction of a staff actor.
     """
-    entries = _settle(lock_account(account_id), key=key, now=now)
+    entries = _settle({account_id: key}, [lock_account(account_id)], now=now)
     post_many(entries=entries)
     return sum(posting.amount_won for entry in entries for posting in entry.postings if posting.amount_won > 0)
 
 
-def _settle(account: CreditAccount, *, key: str, now: datetime) -> list[Entry]:
-    if CreditMovement.objects.filter(key=key).exists():
-        return []
-    state = read_state(account=account, now=now)
-    if state.unsettled_won == 0:
-        return []
-    _draw(state, key=key, now=now)
-    return [_entry(account, key=key, won=state.unsettled_won, now=now)]
+def _settle(keys: Mapping[UUID, str], accounts: Sequence[CreditAccount], *, now: datetime) -> list[Entry]:
+    """Draw what locked accounts have used, each under its key, and say what is to be posted; ten queries for what used nothing."""
+    posted = set(CreditMovement.objects.filter(key__in=keys.values()).values_list("key", flat=True))
+    due = [account for account in accounts if keys[account.id] not in posted]
+    entries = []
+    for state in read_states(accounts=due, now=now) if due else ():
+        key = keys[state.account.id]
+        if state.unsettled_won != 0:
+            _draw(state, key=key, now=now)
+            entries.append(_entry(state.account, key=key, won=state.unsettled_won, now=now))
+    return entries
 
 
 def _draw(state: CreditState, *, key: str, now: datetime) -> None:
@@ -96,7 +97,7 @@ def expire_lots(*, account_id: UUID, now: datetime) -> int:
     if not over or not any(lot.lot_id in over for lot in read_lots(account_id=account.id)[0]):
         return 0
     first = min(over)
-    entries = _settle(account, key=f"settle:{account.id}:before:{first}:{_minute(now)}", now=now)
+    entries = _settle({account.id: f"settle:{account.id}:before:{first}:{_minute(now)}"}, [account], now=now)
     expired = 0
     for left in read_lots(account_id=account.id)[0]:
         if left.lot_id not in over:
