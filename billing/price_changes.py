@@ -16,11 +16,13 @@ from django.utils.translation import gettext_lazy as _
 from billing.models import ChangeAnswer, PriceVersion, TermChange
 from billing.prices import PriceInvalid, to_agreed
 from billing.rating import read_snapshot, snapshot
+from billing.watch import mark_due
 from marketplace.instances.models import Instance, InstanceTerm
 from marketplace.instances.states import State
 from marketplace.kernel.actors import Actor
 from marketplace.kernel.audit import record_act
 from marketplace.kernel.errors import NotFound, OndolError
+from marketplace.kernel.hints import hint
 from marketplace.kernel.models import Severity
 from marketplace.kernel.notices import raise_notice, resolve_notice
 from marketplace.tenants.access import require_permission
@@ -155,9 +157,13 @@ def answer_change(*, actor: Actor, change_id: UUID, is_agreed: bool, now: dateti
         NotFound: Unknown or not the actor's.
         ChangeClosed: Answered otherwise before, or its instant has passed.
 
-    Locks the change.
+    Locks the tenant's budgets and credit accounts when it is agreed to, then the change.
     """
     require_permission(actor=actor, permission="instances.write")
+    if is_agreed:
+        # From its instant on more is spent each second than credit and budgets were last told.
+        mark_due(tenant_ids=[actor.tenant_scope], now=now)
+        hint("spending.changed", actor.tenant_scope)
     change = list_changes(actor=actor).select_for_update(no_key=True, of=("self",)).filter(id=change_id).first()
     if change is None:
         raise NotFound

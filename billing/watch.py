@@ -6,7 +6,7 @@ beyond zero is therefore rate × the time until somebody looks, at most the time
 at what merely goes on: README.md says what holds then.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -104,21 +104,28 @@ def watch_instances(*, actor: Actor, instance_ids: Sequence[UUID], now: datetime
             Q(instance_id__in=instance_ids, released_at__isnull=True), ~Q(instance__state__in=_LIVE)
         ).update(released_at=now)
         tenants = list(Instance.objects.filter(id__in=instance_ids).values_list("tenant_id", flat=True).distinct())
-        # All are locked, those that are due too: a look that is under way may not have seen this move, and what it writes is
-        # marked again once it is done.
-        for rows in (
-            Budget.objects.filter(tenant_id__in=tenants, closed_at__isnull=True),
-            CreditAccount.objects.filter(tenant_id__in=tenants),
-        ):
-            found = rows.select_for_update(no_key=True).order_by("id").values_list("id", "next_crossing_at")
-            later = [row_id for row_id, at in found if at is None or at > now]
-            if later:
-                rows.model.objects.filter(id__in=later).update(next_crossing_at=now)
+        mark_due(tenant_ids=tenants, now=now)
         small = [tenant_id for tenant_id in tenants if _runs_little(tenant_id)]
     watched = Watched()
     for tenant_id in small:
         watched.stopped |= watch_tenant(actor=actor, tenant_id=tenant_id, now=now).stopped
     return watched
+
+
+def mark_due(*, tenant_ids: Collection[UUID], now: datetime) -> None:
+    """Have tenants looked at by the next sweep: their rate is another one than when they were looked at last.
+
+    All their budgets and accounts are locked, by id, those that are due too: a look under way may not have seen what is new,
+    and what it writes is marked again once it is done. Requires an open transaction.
+    """
+    for rows in (
+        Budget.objects.filter(tenant_id__in=tenant_ids, closed_at__isnull=True),
+        CreditAccount.objects.filter(tenant_id__in=tenant_ids),
+    ):
+        found = rows.select_for_update(no_key=True).order_by("id").values_list("id", "next_crossing_at")
+        later = [row_id for row_id, at in found if at is None or at > now]
+        if later:
+            rows.model.objects.filter(id__in=later).update(next_crossing_at=now)
 
 
 def _runs_little(tenant_id: UUID) -> bool:

@@ -10,6 +10,7 @@ from django.db.models import Q
 
 from billing.metering.recording import meter_instance
 from billing.models import OutageApplication, UsageInterval, UsageKind
+from billing.watch import watch_instances
 from marketplace.instances.models import Allocation
 from marketplace.inventory.models import Outage, OutageKind
 from marketplace.kernel.actors import Actor, as_actor
@@ -43,7 +44,10 @@ def state_of(outage: Outage) -> str:
 
 
 def apply_outage(*, actor: Actor, outage_id: UUID, now: datetime) -> int:
-    """Meter every instance that an outage concerns, one transaction each, then remember it; how many. Safe to repeat."""
+    """Meter every instance that an outage concerns, one transaction each, have their tenants' spending looked at, then remember it.
+
+    Safe to repeat; how many.
+    """
     with as_actor(actor):
         outage = Outage.objects.select_related("cluster", "node").filter(id=outage_id).first()
         concerned = [] if outage is None else list_concerned(outage=outage)
@@ -52,6 +56,8 @@ def apply_outage(*, actor: Actor, outage_id: UUID, now: datetime) -> int:
     for instance_id in concerned:
         with as_actor(actor):
             meter_instance(instance_id=instance_id, now=now)
+    # What was unknown costs nothing; once it is decided, credit and budgets are spent faster than they were last told.
+    watch_instances(actor=actor, instance_ids=concerned, now=now)
     with as_actor(actor):
         _tell(outage, concerned=concerned, now=now)
         OutageApplication.objects.bulk_create(

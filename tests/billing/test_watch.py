@@ -1,23 +1,30 @@
 """What looking at credit and budgets costs, and that nothing which moves is overlooked."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from billing.credit import settle_due
 from billing.credit.reading import ACCOUNTS_PER_PAGE, list_accounts_for_operators
+from billing.metering.outages import apply_outage, list_unapplied
 from billing.models import Budget, CreditAccount, SpendHold
+from billing.price_changes import announce, answer_change
+from billing.prices import publish_price
 from billing.watch import LOOKED_AT_ONCE_MAX, list_due_tenants, watch_instances, watch_tenant
 from marketplace.instances.models import Instance
+from marketplace.instances.operations import SeenRun, record_seen_again
+from marketplace.inventory.outages import record_answer, record_relisted, record_silences
+from marketplace.inventory.stock import record_seen
 from marketplace.kernel.actors import as_actor
 from tests.billing.many import run_many
-from tests.billing.paying import account_of, budget_for, prepay, seller_id, watch_due
-from tests.market import NOW, STAFF, Renter, SmallMarket, add_renter, build_market
+from tests.billing.paying import account_of, budget_for, meter_and_watch, prepay, seller_id, watch_due
+from tests.market import NOW, STAFF, Renter, SmallMarket, add_renter, build_market, run_instance
 
 pytestmark = pytest.mark.django_db
 
-HOUR = timedelta(hours=1)
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 LATER = NOW + HOUR
 
 
@@ -89,6 +96,76 @@ def test_a_look_asks_the_same_number_of_questions_whatever_runs(market: SmallMar
         renter = payer_with(market, running, number=number, name=number)
         with CaptureQueriesContext(connection) as found:
             watch_tenant(actor=STAFF, tenant_id=renter.tenant.id, now=LATER)
+        asked.append(len(found))
+    assert asked[0] == asked[1]
+
+
+def test_what_a_silence_hid_is_looked_at_once_it_is_decided(market: SmallMarket) -> None:
+    """While the cluster is silent nothing is spent that is known of, and no line is ahead; the pods return, and it is again."""
+    renter = add_renter()
+    prepay(renter, 110_000)
+    instance = run_instance(renter, started_at=NOW, ended_at=None)
+    meter_and_watch(instance.id, now=NOW)
+    ends = NOW + timedelta(seconds=100_000 * 3_600 // 10_800 + 1)
+    silent, back = NOW + 20 * MINUTE, NOW + 30 * MINUTE
+    with as_actor(STAFF):
+        record_seen(cluster_id=market.cluster.id, version="", now=silent)
+        record_silences(now=silent + MINUTE, silence=timedelta(seconds=30))
+    apply_outages(now=silent + MINUTE)
+    assert account_of(renter).next_crossing_at is None
+    with as_actor(STAFF):
+        record_answer(cluster_id=market.cluster.id, now=back, silence=timedelta(seconds=30))
+        run = SeenRun(tenant_id=renter.tenant.id, instance_id=instance.id, attempt=1, rank=0, running_since=None)
+        record_seen_again(runs=[run], seen_at=back + MINUTE)
+        record_relisted(cluster_id=market.cluster.id, at=back + MINUTE)
+    apply_outages(now=back + MINUTE)
+    account = account_of(renter)
+    assert account.next_crossing_at == ends - HOUR
+    assert account.stage == "low"
+
+
+def apply_outages(*, now: datetime) -> None:
+    """What the hint of an outage does."""
+    with as_actor(STAFF):
+        outages = list_unapplied()
+    for outage_id in outages:
+        apply_outage(actor=STAFF, outage_id=outage_id, now=now)
+
+
+def test_a_rise_that_is_agreed_to_is_looked_at_at_once(market: SmallMarket) -> None:
+    """₩12,960,000 last fifty days at ₩10,800 an hour. From the eighth day on it is ₩21,600: the end comes earlier."""
+    renter = add_renter()
+    for _half in range(2):
+        prepay(renter, 7_128_000)
+    instance = run_instance(renter, started_at=NOW, ended_at=None)
+    meter_and_watch(instance.id, now=NOW)
+    rises = NOW + timedelta(days=8)
+    with as_actor(STAFF):
+        version = publish_price(
+            actor=STAFF, offer_id=market.offer.id, price_micros_per_device_hour=10_800_000_000, effective_from=rises, now=NOW
+        )  # fmt: skip
+        (change,) = announce(actor=STAFF, price_version_id=version.id, now=LATER, reason="electricity")
+    with as_actor(STAFF):
+        # As if a month without another number of days lay ahead: nothing else makes it due.
+        CreditAccount.objects.update(next_crossing_at=NOW + timedelta(days=49))
+    with as_actor(renter.actor):
+        answer_change(actor=renter.actor, change_id=change.id, is_agreed=True, now=LATER)
+    with as_actor(STAFF):
+        assert list_due_tenants(now=LATER) == [renter.tenant.id]
+    watch_due(now=LATER)
+    next_crossing = account_of(renter).next_crossing_at
+    assert next_crossing is not None
+    assert next_crossing <= rises
+
+
+def test_idle_accounts_are_settled_with_the_same_questions_for_one_as_for_many(market: SmallMarket) -> None:
+    """A day on which nobody used anything."""
+    asked = []
+    for count, day in ((1, 1), (20, 2)):
+        for index in range(count):
+            prepay(add_renter(number="6068100016", name=f"기관 {day}-{index}", quota=None), 11_000)
+        with CaptureQueriesContext(connection) as found:
+            assert settle_due(actor=STAFF, now=NOW + timedelta(days=day)) == 0
         asked.append(len(found))
     assert asked[0] == asked[1]
 

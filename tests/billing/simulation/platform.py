@@ -221,12 +221,6 @@ class Platform:
         for outage_id in outages:
             apply_outage(actor=STAFF, outage_id=outage_id, now=self.now)
         self.excused.append((start, end))
-        self.watch_everybody()
-
-    def watch_everybody(self) -> None:
-        """After news that concern all of them."""
-        for renter in self.renters:
-            self.watch(renter.tenant.id)
 
     def change_price(self) -> None:
         """Announce another price; some members agree to a rise, some do not answer."""
@@ -254,7 +248,6 @@ class Platform:
                 self.counts["rises_agreed"] += 1
             life.prices.append((effective, new))
         self.at(effective, partial(setattr, self, "price", new))
-        self.watch_everybody()
 
 
 def _before(month: date) -> date:
