@@ -35,6 +35,16 @@ class StrictInteger(serializers.IntegerField):
         return super().to_internal_value(data)
 
 
+class BoundedListField(serializers.ListField):
+    """A list that is refused for its length before any of its items is looked at; `max_length` alone looks at all of them first."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """The items."""
+        if self.max_length is not None and isinstance(data, list) and len(data) > self.max_length:
+            self.fail("max_length", max_length=self.max_length)
+        return super().to_internal_value(data)
+
+
 class WonField(serializers.CharField):
     """Won as a decimal string with at most six decimals → micros."""
 

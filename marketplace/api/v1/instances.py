@@ -14,6 +14,7 @@ from billing.queries import list_usage
 from billing.rating import Plan
 from marketplace.api.pagination import PARAMETERS, WINDOW_PARAMETERS, created_window, paginate_read, whole
 from marketplace.api.parsing import (
+    BoundedListField,
     PublicIdField,
     StrictInteger,
     StrictSerializer,
@@ -53,11 +54,11 @@ class RentBody(StrictSerializer):
     project = PublicIdField(prefix="prj")
     name = serializers.CharField(max_length=63)
     kind = serializers.ChoiceField(choices=InstanceKind.choices, default=InstanceKind.INTERACTIVE.value)
-    accelerators = serializers.ListField(child=serializers.CharField(max_length=60), max_length=20, default=list)
+    accelerators = BoundedListField(child=serializers.CharField(max_length=60), max_length=20, default=list)
     devices = StrictInteger(help_text="On each node.")
     nodes = StrictInteger(default=1, help_text="More than 1 is a gang: all nodes of one cluster at once, or none.")
     image = serializers.CharField(max_length=300)
-    command = serializers.ListField(
+    command = BoundedListField(
         child=serializers.CharField(max_length=4096, trim_whitespace=False, allow_blank=True),
         max_length=100,
         default=list,
@@ -65,9 +66,9 @@ class RentBody(StrictSerializer):
     environment = serializers.DictField(
         child=serializers.CharField(max_length=4096, trim_whitespace=False, allow_blank=True), default=dict
     )
-    ssh_public_keys = serializers.ListField(child=serializers.CharField(max_length=8192), max_length=20, default=list)
-    offers = serializers.ListField(child=PublicIdField(prefix="off"), max_length=50, default=list)
-    price_versions = serializers.ListField(child=PublicIdField(prefix="prc"), max_length=50, default=list)
+    ssh_public_keys = BoundedListField(child=serializers.CharField(max_length=8192), max_length=20, default=list)
+    offers = BoundedListField(child=PublicIdField(prefix="off"), max_length=50, default=list)
+    price_versions = BoundedListField(child=PublicIdField(prefix="prc"), max_length=50, default=list)
     max_price = WonField(required=False, allow_null=True, help_text="Won per device-hour, VAT apart.")
     plan = serializers.ChoiceField(
         choices=[plan.value for plan in Plan], default=Plan.ON_DEMAND.value, help_text="As offered by a quote."

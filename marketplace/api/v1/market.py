@@ -11,7 +11,14 @@ from billing.rating import Plan
 from billing.rating.monthly import HOURS_PER_MONTH
 from billing.rating.preview import Amount
 from marketplace.api.pagination import whole
-from marketplace.api.parsing import PublicIdField, StrictInteger, StrictSerializer, check_query, parse_body
+from marketplace.api.parsing import (
+    BoundedListField,
+    PublicIdField,
+    StrictInteger,
+    StrictSerializer,
+    check_query,
+    parse_body,
+)
 from marketplace.api.rendering import instant, public
 from marketplace.api.schema import problems
 from marketplace.api.views import ResourceView
@@ -27,10 +34,10 @@ class QuoteBody(StrictSerializer):
     """What is asked about."""
 
     project = PublicIdField(prefix="prj")
-    accelerators = serializers.ListField(child=serializers.CharField(max_length=60), max_length=20, default=list)
+    accelerators = BoundedListField(child=serializers.CharField(max_length=60), max_length=20, default=list)
     devices = StrictInteger(min_value=1, max_value=64)
     nodes = StrictInteger(min_value=1, max_value=64, default=1)
-    offers = serializers.ListField(child=PublicIdField(prefix="off"), max_length=50, default=list)
+    offers = BoundedListField(child=PublicIdField(prefix="off"), max_length=50, default=list)
     max_duration_s = StrictInteger(min_value=60, max_value=31_622_400, required=False, allow_null=True)
     plan = serializers.ChoiceField(choices=[plan.value for plan in Plan], default=Plan.ON_DEMAND.value)
     hours = StrictInteger(

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from marketplace.api.pagination import PARAMETERS, paginate, whole
 from marketplace.api.parsing import (
+    BoundedListField,
     PublicIdField,
     StrictInteger,
     StrictSerializer,
@@ -63,7 +64,7 @@ class AskBody(StrictSerializer):
     justification = serializers.CharField(max_length=2_000)
     effective_from = serializers.DateTimeField(required=False, allow_null=True)
     effective_to = serializers.DateTimeField(required=False, allow_null=True)
-    attachments = serializers.ListField(child=PaperBody(), required=False, max_length=ATTACHMENTS_MAX)
+    attachments = BoundedListField(child=PaperBody(), required=False, max_length=ATTACHMENTS_MAX)
 
 
 class ActBody(StrictSerializer):
@@ -72,7 +73,7 @@ class ActBody(StrictSerializer):
     type = serializers.ChoiceField(choices=["withdraw", "resubmit"])
     limit = StrictInteger(min_value=0, max_value=LIMIT_MAX, required=False)
     justification = serializers.CharField(max_length=2_000, required=False)
-    attachments = serializers.ListField(child=PaperBody(), required=False, max_length=ATTACHMENTS_MAX)
+    attachments = BoundedListField(child=PaperBody(), required=False, max_length=ATTACHMENTS_MAX)
 
 
 class QuotasView(ResourceView):

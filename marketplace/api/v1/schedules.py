@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from marketplace.api.pagination import whole
-from marketplace.api.parsing import StrictInteger, StrictSerializer, check_query, parse_body, path_id
+from marketplace.api.parsing import BoundedListField, StrictInteger, StrictSerializer, check_query, parse_body, path_id
 from marketplace.api.rendering import instant, public
 from marketplace.api.schema import problems
 from marketplace.api.views import ResourceView
@@ -34,7 +34,7 @@ class ScheduleBody(StrictSerializer):
 
     action = serializers.ChoiceField(choices=[action.value for action in ScheduleAction])
     at = serializers.TimeField(format="%H:%M", input_formats=["%H:%M"], help_text="Wall-clock time in Seoul, 24 hours.")
-    weekdays = serializers.ListField(
+    weekdays = BoundedListField(
         child=StrictInteger(min_value=1, max_value=7), max_length=7, default=list, help_text="1 = Monday to 7 = Sunday."
     )
     date = serializers.DateField(required=False, allow_null=True, help_text="Once, instead of weekdays.")

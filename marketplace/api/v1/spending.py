@@ -13,7 +13,15 @@ from billing.credit.reading import list_credit, list_movements
 from billing.credit.state import CreditState
 from billing.models import Budget, BudgetPeriod, CreditMovement, OnLimit
 from marketplace.api.pagination import PARAMETERS, paginate_read, whole
-from marketplace.api.parsing import PublicIdField, StrictInteger, StrictSerializer, check_query, parse_body, path_id
+from marketplace.api.parsing import (
+    BoundedListField,
+    PublicIdField,
+    StrictInteger,
+    StrictSerializer,
+    check_query,
+    parse_body,
+    path_id,
+)
 from marketplace.api.rendering import instant, public
 from marketplace.api.schema import problems
 from marketplace.api.views import ResourceView
@@ -41,7 +49,7 @@ class BudgetBody(StrictSerializer):
     project = PublicIdField(prefix="prj", required=False, allow_null=True)
     period = serializers.ChoiceField(choices=BudgetPeriod.choices)
     amount = WholeWonField()
-    thresholds = serializers.ListField(child=StrictInteger(min_value=1, max_value=1_000), max_length=5, required=False)
+    thresholds = BoundedListField(child=StrictInteger(min_value=1, max_value=1_000), max_length=5, required=False)
     on_limit = serializers.ChoiceField(choices=OnLimit.choices)
 
 

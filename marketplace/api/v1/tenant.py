@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from marketplace.api.pagination import PARAMETERS, paginate, whole
-from marketplace.api.parsing import PublicIdField, StrictSerializer, check_query, parse_body, path_id
+from marketplace.api.parsing import BoundedListField, PublicIdField, StrictSerializer, check_query, parse_body, path_id
 from marketplace.api.rendering import instant, public
 from marketplace.api.schema import problems
 from marketplace.api.views import ResourceView
@@ -27,7 +27,7 @@ class IssueBody(StrictSerializer):
 
     project = PublicIdField(prefix="prj")
     name = serializers.CharField(max_length=100)
-    scopes = serializers.ListField(child=serializers.ChoiceField(choices=sorted(PERMISSIONS)), max_length=50)
+    scopes = BoundedListField(child=serializers.ChoiceField(choices=sorted(PERMISSIONS)), max_length=50)
     expires_at = serializers.DateTimeField(required=False, allow_null=True)
 
 
