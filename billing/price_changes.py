@@ -13,16 +13,15 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
+from billing.marking import mark_agreed
 from billing.models import ChangeAnswer, PriceVersion, TermChange
 from billing.prices import PriceInvalid, to_agreed
 from billing.rating import read_snapshot, snapshot
-from billing.watch import mark_due
 from marketplace.instances.models import Instance, InstanceTerm
 from marketplace.instances.states import State
 from marketplace.kernel.actors import Actor
 from marketplace.kernel.audit import record_act
 from marketplace.kernel.errors import NotFound, OndolError
-from marketplace.kernel.hints import hint
 from marketplace.kernel.models import Severity
 from marketplace.kernel.notices import raise_notice, resolve_notice
 from marketplace.tenants.access import require_permission
@@ -162,8 +161,7 @@ def answer_change(*, actor: Actor, change_id: UUID, is_agreed: bool, now: dateti
     require_permission(actor=actor, permission="instances.write")
     if is_agreed:
         # From its instant on more is spent each second than credit and budgets were last told.
-        mark_due(tenant_ids=[actor.tenant_scope], now=now)
-        hint("spending.changed", actor.tenant_scope)
+        mark_agreed(tenant_id=actor.tenant_scope, now=now)
     change = list_changes(actor=actor).select_for_update(no_key=True, of=("self",)).filter(id=change_id).first()
     if change is None:
         raise NotFound

@@ -6,7 +6,7 @@ beyond zero is therefore rate × the time until somebody looks, at most the time
 at what merely goes on: README.md says what holds then.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -17,6 +17,7 @@ from django.db.models import Min, Q
 from billing.budgets import BudgetState, read_budget_states
 from billing.credit.settling import expire_lots
 from billing.credit.state import CreditState, read_state
+from billing.marking import mark_due
 from billing.models import Budget, BudgetPeriod, CreditAccount, CreditStage, OnLimit, SpendHold, UsageInterval
 from billing.rating import month_bounds, month_of
 from billing.runway import Stage
@@ -110,22 +111,6 @@ def watch_instances(*, actor: Actor, instance_ids: Sequence[UUID], now: datetime
     for tenant_id in small:
         watched.stopped |= watch_tenant(actor=actor, tenant_id=tenant_id, now=now).stopped
     return watched
-
-
-def mark_due(*, tenant_ids: Collection[UUID], now: datetime) -> None:
-    """Have tenants looked at by the next sweep: their rate is another one than when they were looked at last.
-
-    All their budgets and accounts are locked, by id, those that are due too: a look under way may not have seen what is new,
-    and what it writes is marked again once it is done. Requires an open transaction.
-    """
-    for rows in (
-        Budget.objects.filter(tenant_id__in=tenant_ids, closed_at__isnull=True),
-        CreditAccount.objects.filter(tenant_id__in=tenant_ids),
-    ):
-        found = rows.select_for_update(no_key=True).order_by("id").values_list("id", "next_crossing_at")
-        later = [row_id for row_id, at in found if at is None or at > now]
-        if later:
-            rows.model.objects.filter(id__in=later).update(next_crossing_at=now)
 
 
 def _runs_little(tenant_id: UUID) -> bool:

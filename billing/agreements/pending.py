@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
+from django.db.models import Sum
+
 from billing.agreements.due import Due, OpenUse, Payer, find_due
-from billing.models import Commitment, Discount, UsageInterval
+from billing.models import Charge, ChargeKind, Commitment, Discount, UsageInterval
 from billing.rating import AgreedPrice, month_before, month_of, rate_usage
+from billing.runway import seconds_until
 from marketplace.kernel.clock import floor_to_second
+from marketplace.kernel.money import NUMERATOR_PER_WON
 
 SECOND = timedelta(seconds=1)
 
@@ -121,7 +125,7 @@ def _open_uses(
 _Key = tuple[UUID, UUID | None, UUID | None]
 
 
-def _sum(payer: Payer, before: Iterable[Due], after: Iterable[Due], *, now: datetime) -> list[Pending]:
+def _sum(payer: Payer, before: Sequence[Due], after: Sequence[Due], *, now: datetime) -> list[Pending]:
     """By seller, instance and offer; the rate is the difference of a second."""
     months: dict[_Key, dict[date, int]] = {}
     rates: dict[_Key, int] = {}
@@ -132,7 +136,7 @@ def _sum(payer: Payer, before: Iterable[Due], after: Iterable[Due], *, now: date
             if sign < 0:
                 sums = months.setdefault(key, {})
                 sums[item.month] = sums.get(item.month, 0) + item.numerator
-    changes_at = _next_change(payer, now=now)
+    changes_at = _next_change(payer, before, after, now=now)
     return [
         Pending(
             billing_profile_id=payer.billing_profile_id,
@@ -147,9 +151,21 @@ def _sum(payer: Payer, before: Iterable[Due], after: Iterable[Due], *, now: date
     ]
 
 
-def _next_change(payer: Payer, *, now: datetime) -> datetime | None:
-    """The next instant at which a term begins or ends. A cap that is reached is found within the hour."""
+def _next_change(payer: Payer, before: Sequence[Due], after: Sequence[Due], *, now: datetime) -> datetime | None:
+    """The next instant at which a term begins or ends, or a cap is reached at the present rate."""
     edges = [edge for one in payer.commitments for edge in (one.started_at, one.ended_at) if edge > now]
-    if any(one.cap_won is not None for one in payer.discounts):
-        edges.append(now + timedelta(hours=1))
+    capped = {one.id: one.cap_won for one in payer.discounts if one.cap_won is not None}
+    if capped:
+        given = dict(
+            Charge.objects.filter(agreement_id__in=list(capped), kind=ChargeKind.DISCOUNT)
+            .values_list("agreement_id")
+            .annotate(exact=Sum("numerator"))
+        )
+        for discount_id, cap_won in capped.items():
+            pending, next_pending = (
+                sum(item.numerator for item in items if item.agreement_id == discount_id) for items in (before, after)
+            )
+            left = cap_won * NUMERATOR_PER_WON + int(given.get(discount_id) or 0) + pending
+            seconds = seconds_until(remaining_numerator=left, numerator_per_second=pending - next_pending)
+            edges += [now + timedelta(seconds=seconds)] if seconds else []
     return min(edges, default=None)

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from billing.marking import mark_agreed
 from billing.models import Commitment, Discount
 from billing.prices import PRICE_MICROS_MAX
 from billing.rating import SHAPES, Unit, month_of
@@ -70,7 +71,7 @@ def sign_commitment(*, actor: Actor, draft: CommitmentDraft, now: datetime, reas
     Raises:
         AgreementInvalid: Names the first wrong member.
 
-    Locks the tenant, so that what one payer agrees queues up.
+    Locks the tenant, so that what one payer agrees queues up, then its budgets and credit accounts.
     """
     _refuse_first(
         (
@@ -97,6 +98,7 @@ def sign_commitment(*, actor: Actor, draft: CommitmentDraft, now: datetime, reas
         )
     )
     profile = _lock_payer(draft.billing_profile_id)
+    mark_agreed(tenant_id=profile.tenant_id, now=now)
     offer = Offer.objects.select_related("site").filter(id=draft.offer_id).first()
     if offer is None:
         raise AgreementInvalid(reason=_("There is no such offer."), pointer="/offer")
@@ -134,7 +136,7 @@ def grant_discount(*, actor: Actor, draft: DiscountDraft, now: datetime, reason:
     Raises:
         AgreementInvalid: Names the first wrong member; discounts of a payer never come to more than the whole price.
 
-    Locks the tenant.
+    Locks the tenant, then its budgets and credit accounts.
     """
     _refuse_first(
         (
@@ -158,6 +160,7 @@ def grant_discount(*, actor: Actor, draft: DiscountDraft, now: datetime, reason:
         )
     )
     profile = _lock_payer(draft.billing_profile_id)
+    mark_agreed(tenant_id=profile.tenant_id, now=now)
     if draft.offer_id is not None and not Offer.objects.filter(id=draft.offer_id).exists():
         raise AgreementInvalid(reason=_("There is no such offer."), pointer="/offer")
     others = Discount.objects.filter(

@@ -65,7 +65,7 @@ class AccountPage:
 
 
 def list_accounts_for_operators(*, now: datetime, search: str = "", offset: int = 0) -> AccountPage:
-    """Tenants' credit, whoever comes to an end first, first; ten queries a page.
+    """Tenants' credit, whoever comes to an end first, first; twelve queries a page.
 
     Args:
         search: A part of the organization's or the payer's name.

@@ -49,7 +49,7 @@ def settle_account(*, account_id: UUID, key: str, now: datetime) -> int:
 
 
 def _settle(keys: Mapping[UUID, str], accounts: Sequence[CreditAccount], *, now: datetime) -> list[Entry]:
-    """Draw what locked accounts have used, each under its key, and say what is to be posted; ten queries for what used nothing."""
+    """Draw what locked accounts have used, each under its key, and say what is to be posted; twelve queries if nothing was used."""
     posted = set(CreditMovement.objects.filter(key__in=keys.values()).values_list("key", flat=True))
     due = [account for account in accounts if keys[account.id] not in posted]
     entries = []

@@ -88,7 +88,7 @@ def read_states(
     burns: Sequence[Burn] | None = None,
     held: Sequence[Held] | None = None,
 ) -> list[CreditState]:
-    """Add accounts up from their rows, in the same order; nine queries at most, however many accounts and tenants.
+    """Add accounts up from their rows, in the same order; eleven queries where nothing is agreed, however many accounts.
 
     Args:
         burns, held: As `read_state`, of all the accounts' tenants.

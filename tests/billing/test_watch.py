@@ -1,11 +1,12 @@
 """What looking at credit and budgets costs, and that nothing which moves is overlooked."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from billing.agreements.signing import DiscountDraft, grant_discount
 from billing.credit import settle_due
 from billing.credit.reading import ACCOUNTS_PER_PAGE, list_accounts_for_operators
 from billing.metering.outages import apply_outage, list_unapplied
@@ -158,6 +159,27 @@ def test_a_rise_that_is_agreed_to_is_looked_at_at_once(market: SmallMarket) -> N
     assert next_crossing <= rises
 
 
+def test_what_is_agreed_is_looked_at_at_once_and_a_discount_s_cap_is_a_line(market: SmallMarket) -> None:
+    """Half off ₩10,800 an hour, at most ₩10,800 in all: after two hours the whole price is spent again."""
+    renter = add_renter()
+    prepay(renter, 5_500_000)
+    instance = run_instance(renter, started_at=NOW, ended_at=None)
+    meter_and_watch(instance.id, now=NOW)
+    draft = DiscountDraft(
+        billing_profile_id=renter.project.billing_profile_id, basis_points=5_000, first_month=date(2026, 11, 1),
+        last_month=date(2026, 11, 1), cap_won=10_800,
+    )  # fmt: skip
+    with as_actor(STAFF):
+        grant_discount(actor=STAFF, draft=draft, now=LATER, reason="test")
+        assert list_due_tenants(now=LATER) == [renter.tenant.id]
+    watch_due(now=LATER)
+    assert account_of(renter).next_crossing_at == NOW + 2 * HOUR
+    watch_due(now=NOW + 2 * HOUR)
+    crossing = account_of(renter).next_crossing_at
+    assert crossing is not None
+    assert crossing > NOW + 3 * HOUR
+
+
 def test_idle_accounts_are_settled_with_the_same_questions_for_one_as_for_many(market: SmallMarket) -> None:
     """A day on which nobody used anything."""
     asked = []
@@ -194,7 +216,7 @@ def test_operators_see_accounts_by_page_with_the_same_questions_for_one_as_for_m
             page = list_accounts_for_operators(now=LATER)
         rest = list_accounts_for_operators(now=LATER, offset=page.next_offset or 0)
         found = list_accounts_for_operators(now=LATER, search="기관 07")
-    assert len(one) == len(many) <= 10
+    assert len(one) == len(many) <= 12
     assert (len(page.states), page.next_offset) == (ACCOUNTS_PER_PAGE, ACCOUNTS_PER_PAGE)
     assert page.states[0].account.tenant_id == first.tenant.id
     assert page.states[0].numerator_per_second > 0
