@@ -10,8 +10,9 @@ import pytest
 from devstack.demo.customer import Customer
 from devstack.kubernetes.access import bootstrap_provider_access
 from devstack.kubernetes.control_plane import Cluster
-from devstack.kubernetes.nodes import NodeKind, add_node, wait_nodes_ready
+from devstack.kubernetes.nodes import NodeKind, add_node, remove_node, wait_nodes_ready
 from tests.fixtures.running import RunningOndol
+from tests.journeys.usage import wait_for
 
 if TYPE_CHECKING:
     from devstack.demo.world import World
@@ -24,6 +25,7 @@ NODES = {
     "rngd-away": ("away", NodeKind.RNGD),
     "atom-away": ("away", NodeKind.ATOM),
 }
+SECOND = "h200-home-2"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +85,29 @@ def market(running_ondol: RunningOndol, node_labels: dict[str, str]) -> Iterator
     )
     for customer in customers:
         customer.close()
+
+
+@pytest.fixture
+def two_nodes(market: Market, node_labels: dict[str, str]) -> Iterator[Market]:
+    """The market with a second node of eight H200s in the certified site, of which Ondol knows."""
+    add_node(market.home, kind=NodeKind.H200, name=SECOND, labels=node_labels)
+    wait_nodes_ready(market.home, names=[SECOND])
+    wait_for(_is_second_known)
+    yield market
+    remove_node(market.home, name=SECOND)
+
+
+def _is_second_known() -> bool:
+    """Whether the watcher has told of the second node."""
+    from marketplace.inventory.models import NodeStock  # noqa: PLC0415 - needs Django
+    from marketplace.kernel.actors import as_actor  # noqa: PLC0415
+    from tests.market import STAFF  # noqa: PLC0415
+
+    with as_actor(STAFF):
+        return NodeStock.objects.filter(
+            node__name=SECOND, node__is_ready=True, node__is_schedulable=True, node__removed_at__isnull=True,
+            allocatable_devices=8,
+        ).exists()  # fmt: skip
 
 
 def build(ondol: RunningOndol, labels: dict[str, str]) -> "World":

@@ -1,24 +1,9 @@
 """A gang on a real control plane: bound together, found by its own members, ended by the loss of one."""
 
 import time
-from collections.abc import Iterator
 
-import pytest
-
-from devstack.kubernetes.nodes import NodeKind, add_node, remove_node, wait_nodes_ready
-from tests.journeys.conftest import Entry, Market
+from tests.journeys.conftest import SECOND, Entry, Market
 from tests.journeys.usage import pods_of, recording, told, wait_for
-
-SECOND = "h200-home-2"
-
-
-@pytest.fixture
-def two_nodes(market: Market, node_labels: dict[str, str]) -> Iterator[Market]:
-    """The market with a second node of eight H200s in the certified site."""
-    add_node(market.home, kind=NodeKind.H200, name=SECOND, labels=node_labels)
-    wait_nodes_ready(market.home, names=[SECOND])
-    yield market
-    remove_node(market.home, name=SECOND)
 
 
 def test_two_nodes_start_together_are_metered_together_and_leave_nothing_behind(two_nodes: Market) -> None:
@@ -63,14 +48,5 @@ def test_a_pod_deleted_behind_our_back_takes_the_gang_with_it_and_all_of_it_come
 
 
 def rent_gang(entry: Entry) -> str:
-    """Once the watcher has told of the second node."""
-    from marketplace.inventory.models import NodeStock  # noqa: PLC0415 - needs Django
-    from marketplace.kernel.actors import as_actor  # noqa: PLC0415
-    from tests.market import STAFF  # noqa: PLC0415
-
-    def is_known() -> bool:
-        with as_actor(STAFF):
-            return NodeStock.objects.filter(node__name=SECOND, node__is_ready=True, allocatable_devices=8).exists()
-
-    wait_for(is_known)
+    """Two whole nodes."""
     return entry.rent(devices=8, nodes=2)
