@@ -13,10 +13,11 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
+from billing.charging import list_agreed_prices
 from billing.marking import mark_agreed
 from billing.models import ChangeAnswer, PriceVersion, TermChange
 from billing.prices import PriceInvalid, to_agreed
-from billing.rating import read_snapshot, snapshot
+from billing.rating import AgreedPrice, snapshot
 from marketplace.instances.models import Instance, InstanceTerm
 from marketplace.instances.states import State
 from marketplace.kernel.actors import Actor
@@ -65,9 +66,37 @@ def announce(*, actor: Actor, price_version_id: UUID, now: datetime, reason: str
     return announced
 
 
+def list_concerned_versions(
+    *, offer_id: UUID, plan: str, tenant_id: UUID | None, sector: str
+) -> QuerySet[PriceVersion]:
+    """Versions that a price follows: those of its offer and plan for the same people, or for more.
+
+    Whoever rents at a price of its own, or of its sector, is not told of everyone's.
+    """
+    versions = PriceVersion.objects.filter(offer_id=offer_id, plan=plan)
+    if tenant_id is not None:
+        return versions
+    return versions.filter(audience__in=["all", f"sector:{sector}"] if sector else ["all"])
+
+
+def needs_consent(*, old: AgreedPrice, new: AgreedPrice) -> bool:
+    """Whether a price rises: dearer by the hour, or with higher minimums or a higher price for kept devices."""
+    return not (
+        new.micros_per_device_hour <= old.micros_per_device_hour
+        and new.minimum_s <= old.minimum_s
+        and new.minimum_won <= old.minimum_won
+        and (new.held_price_micros or 0) <= (old.held_price_micros or 0)
+    )
+
+
 def _list_running_terms(version: PriceVersion) -> list[InstanceTerm]:
+    if version.offer_id is None:
+        return []
+    concerned = list_concerned_versions(
+        offer_id=version.offer_id, plan=version.plan, tenant_id=version.tenant_id, sector=version.sector
+    )
     rows = (
-        InstanceTerm.objects.filter(offer=version.offer)
+        InstanceTerm.objects.filter(offer=version.offer, price_version_id__in=concerned.values("id"))
         .exclude(instance__state=State.ENDED)
         .exclude(price_version_id=version.id)
         .select_related("instance__tenant")
@@ -78,28 +107,13 @@ def _list_running_terms(version: PriceVersion) -> list[InstanceTerm]:
     if version.sector:
         rows = rows.filter(instance__tenant__sector=version.sector)
     told = set(TermChange.objects.filter(price_version=version).values_list("term_id", flat=True))
-    return [term for term in rows if term.id not in told and _plan_of(term) == version.plan]
-
-
-def _plan_of(term: InstanceTerm) -> str:
-    return str(term.price.get("plan", "on_demand"))
+    return [term for term in rows if term.id not in told]
 
 
 def _announce_to(term: InstanceTerm, version: PriceVersion, *, now: datetime) -> TermChange | None:
-    old = read_snapshot(
-        term.price,
-        price_version_id=term.price_version_id,
-        price_micros_per_device_hour=term.price_micros_per_device_hour,
-    )
-    before = (
-        TermChange.objects.filter(term=term, answer__in=[ChangeAnswer.AGREED, ChangeAnswer.NOT_NEEDED])
-        .order_by("effective_at")
-        .last()
-    )
-    old_micros = before.new_micros_per_device_hour if before else old.micros_per_device_hour
+    old = list_agreed_prices(terms=[term])[term.id][-1]
     new = to_agreed(version, id_=version.id)
-    # A higher minimum or price for kept devices is a rise as well, though the hour may cost less.
-    is_fall = new.micros_per_device_hour <= old_micros and _asks_no_more(old=old, new=new)
+    is_fall = not needs_consent(old=old, new=new)
     if term.instance.devices % new.unit_devices:
         # It does not buy whole servers: the new price cannot be its.
         return None
@@ -108,7 +122,7 @@ def _announce_to(term: InstanceTerm, version: PriceVersion, *, now: datetime) ->
         instance_id=term.instance_id,
         term=term,
         price_version=version,
-        old_micros_per_device_hour=old_micros,
+        old_micros_per_device_hour=old.micros_per_device_hour,
         new_micros_per_device_hour=new.micros_per_device_hour,
         price=snapshot(new),
         announced_at=now,
@@ -123,14 +137,6 @@ def _announce_to(term: InstanceTerm, version: PriceVersion, *, now: datetime) ->
             object_type="ins", object_id=term.instance_id,
         )  # fmt: skip
     return change
-
-
-def _asks_no_more(*, old: Any, new: Any) -> bool:
-    return (
-        new.minimum_s <= old.minimum_s
-        and new.minimum_won <= old.minimum_won
-        and (new.held_price_micros or 0) <= (old.held_price_micros or 0)
-    )
 
 
 def _facts(change: TermChange, instance: Instance) -> dict[str, Any]:

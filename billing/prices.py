@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from billing.models import PricePlan, PriceUnit, PriceVersion
@@ -146,16 +146,9 @@ def publish(
 
     Locks the offer or site row, so that two publishers queue up.
     """
-    check_draft(draft)
-    if effective_from < now:
-        raise PriceInvalid(reason=_("A price cannot begin in the past."), pointer="/effective_from")
-    if draft.tenant_id is not None and not Tenant.objects.filter(id=draft.tenant_id).exists():
-        raise PriceInvalid(reason=_("There is no such organization."), pointer="/tenant")
     _lock_priced(draft)
-    versions = PriceVersion.objects.filter(_same_thing(draft), plan=draft.plan, audience=draft.audience)
-    if versions.filter(Q(effective_from__gte=effective_from) | Q(effective_to__gt=effective_from)).exists():
-        raise PriceInvalid(reason=_("A later price is already published."), pointer="/effective_from")
-    current = versions.filter(effective_to__isnull=True).first()
+    check_publishable(draft=draft, effective_from=effective_from, now=now)
+    current = _same_versions(draft).filter(effective_to__isnull=True).first()
     if current is not None:
         PriceVersion.objects.filter(id=current.id, effective_to__isnull=True).update(effective_to=effective_from)
     version = PriceVersion.objects.create(
@@ -172,6 +165,26 @@ def publish(
         changes={"price_micros": [current.price_micros if current else None, draft.price_micros]},
     )
     return version
+
+
+def check_publishable(*, draft: PriceDraft, effective_from: datetime, now: datetime) -> None:
+    """Refuse what `publish` would refuse; writes and locks nothing.
+
+    Raises:
+        PriceInvalid: As `publish`.
+    """
+    check_draft(draft)
+    if effective_from < now:
+        raise PriceInvalid(reason=_("A price cannot begin in the past."), pointer="/effective_from")
+    if draft.tenant_id is not None and not Tenant.objects.filter(id=draft.tenant_id).exists():
+        raise PriceInvalid(reason=_("There is no such organization."), pointer="/tenant")
+    later = Q(effective_from__gte=effective_from) | Q(effective_to__gt=effective_from)
+    if _same_versions(draft).filter(later).exists():
+        raise PriceInvalid(reason=_("A later price is already published."), pointer="/effective_from")
+
+
+def _same_versions(draft: PriceDraft) -> QuerySet[PriceVersion]:
+    return PriceVersion.objects.filter(_same_thing(draft), plan=draft.plan, audience=draft.audience)
 
 
 def end_price(*, actor: Actor, price_version_id: UUID, at: datetime, now: datetime, reason: str) -> None:

@@ -17,11 +17,13 @@ from billing.models.credit import (
 from billing.models.invoice import Invoice, InvoiceLine, InvoiceSeries
 from billing.models.ledger import LedgerAccount, LedgerBalance, LedgerPosting, LedgerTransaction
 from billing.models.outage_application import OutageApplication
+from billing.models.price_book import BookState, PriceBook, PriceBookEntry
 from billing.models.price_version import PricePlan, PriceTerms, PriceUnit, PriceVersion
 from billing.models.term_change import ChangeAnswer, TermChange
 from billing.models.usage_interval import UsageInterval, UsageKind
 
 __all__ = [
+    "BookState",
     "Budget",
     "BudgetPeriod",
     "ChangeAnswer",
@@ -45,6 +47,8 @@ __all__ = [
     "MovementKind",
     "OnLimit",
     "OutageApplication",
+    "PriceBook",
+    "PriceBookEntry",
     "PricePlan",
     "PriceTerms",
     "PriceUnit",

@@ -48,9 +48,8 @@ def preview(*, price: AgreedPrice, devices: int, hours: int, now: datetime) -> P
     Raises:
         ValueError: The devices are no whole number of the price's units.
     """
-    units = price.units(devices)
     is_fixed = price.shape == "monthly"
-    month = price.price_micros * units * SECONDS_PER_HOUR * (1 if is_fixed else HOURS_PER_MONTH)
+    month = month_numerator(price=price, devices=devices)
     hour = round_half_up(numerator=month, denominator=HOURS_PER_MONTH)
     end = now + timedelta(hours=hours)
     used = sum(piece.numerator for piece in rate_usage(prices=[price], devices=devices, started_at=now, ended_at=end))
@@ -64,6 +63,16 @@ def preview(*, price: AgreedPrice, devices: int, hours: int, now: datetime) -> P
         hours=hours,
         estimate=_amount(used + missing.numerator),
     )
+
+
+def month_numerator(*, price: AgreedPrice, devices: int) -> int:
+    """A calendar month of a price fixed per month, or 730 hours of the others, exactly.
+
+    Raises:
+        ValueError: The devices are no whole number of the price's units.
+    """
+    hours = 1 if price.shape == "monthly" else HOURS_PER_MONTH
+    return price.price_micros * price.units(devices) * SECONDS_PER_HOUR * hours
 
 
 def seconds_covered(*, balance_won: int, price: AgreedPrice, devices: int, now: datetime) -> int:

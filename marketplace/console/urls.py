@@ -2,7 +2,18 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from marketplace.console.views import certificates, money, overview, queue, quota_file, quota_requests, quotas, rules
+from marketplace.console.views import (
+    agreements,
+    certificates,
+    money,
+    overview,
+    prices,
+    queue,
+    quota_file,
+    quota_requests,
+    quotas,
+    rules,
+)
 
 app_name = "console"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -37,4 +48,15 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("quota-requests/<str:request_id>", quota_requests.request_detail, name="quota-request"),
     path("quota-requests/<str:request_id>/decide", quota_requests.decide, name="quota-decide"),
     path("quota-papers/<str:attachment_id>", quota_requests.paper, name="quota-paper"),
+    path("prices", prices.prices, name="prices"),
+    path("prices/new", prices.new_book, name="price-book-new"),
+    path("prices/<str:book_id>", prices.price_book, name="price-book"),
+    path("prices/<str:book_id>/prices", prices.put_price, name="price-put"),
+    path("prices/<str:book_id>/prices/<str:entry_id>/remove", prices.remove_price, name="price-remove"),
+    path("prices/<str:book_id>/file", prices.read_file, name="price-file"),
+    path("prices/<str:book_id>/file/put", prices.put_file, name="price-file-put"),
+    path("prices/<str:book_id>/move", prices.move_book, name="price-book-move"),
+    path("agreements", agreements.agreements, name="agreements"),
+    path("agreements/commitments", agreements.sign, name="commitment-sign"),
+    path("agreements/discounts", agreements.grant, name="discount-grant"),
 ]

@@ -1,0 +1,108 @@
+"""Agreements as their payer and operators see them: what is agreed, and what came of it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import Sum
+
+from billing.models import Charge, ChargeKind, Commitment, Discount
+from billing.rating import month_of
+from marketplace.kernel.actors import Actor
+from marketplace.kernel.money import won_from_numerator
+from marketplace.tenants.access import require_permission
+
+SHOWN_MAX = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownCommitment:
+    """A commitment this month.
+
+    Attributes:
+        fee_won, covered_won: Accounted this month, up to the last midnight.
+        used_percent: Of the committed device-seconds accounted this month; None while none are.
+    """
+
+    row: Commitment
+    fee_won: int
+    covered_won: int
+    used_percent: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownDiscount:
+    """A discount with what it has given in all, positive."""
+
+    row: Discount
+    given_won: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreements:
+    """What is agreed, the newest first."""
+
+    commitments: tuple[ShownCommitment, ...]
+    discounts: tuple[ShownDiscount, ...]
+
+
+def list_own_agreements(*, actor: Actor, now: datetime) -> Agreements:
+    """The tenant's agreements.
+
+    Raises:
+        Forbidden: The actor may not read usage.
+    """
+    require_permission(actor=actor, permission="usage.read")
+    return list_agreements(tenant_id=actor.tenant_scope, now=now)
+
+
+def list_agreements(*, tenant_id: UUID | None, now: datetime) -> Agreements:
+    """Agreements of a tenant, or of all; at most four queries."""
+    commitments = Commitment.objects.select_related(
+        "tenant", "billing_profile", "offer__accelerator", "offer__site"
+    ).order_by("-id")
+    discounts = Discount.objects.select_related(
+        "tenant", "billing_profile", "offer__accelerator", "offer__site"
+    ).order_by("-id")
+    if tenant_id is not None:
+        commitments, discounts = commitments.filter(tenant_id=tenant_id), discounts.filter(tenant_id=tenant_id)
+    committed, discounted = list(commitments[:SHOWN_MAX]), list(discounts[:SHOWN_MAX])
+    sums = _sum_commitments(committed, now)
+    given = dict(
+        Charge.objects.filter(kind=ChargeKind.DISCOUNT, agreement_id__in=[row.id for row in discounted])
+        .values_list("agreement_id")
+        .annotate(exact=Sum("numerator"))
+    )
+    return Agreements(
+        commitments=tuple(_show(row, sums) for row in committed),
+        discounts=tuple(
+            ShownDiscount(row=row, given_won=-won_from_numerator(int(given.get(row.id, 0)))) for row in discounted
+        ),
+    )
+
+
+_Sums = dict[tuple[UUID | None, str], tuple[int, int]]
+
+
+def _sum_commitments(rows: list[Commitment], now: datetime) -> _Sums:
+    found = (
+        Charge.objects.filter(
+            agreement_id__in=[row.id for row in rows],
+            kind__in=[ChargeKind.COMMITMENT, ChargeKind.COVERED],
+            month=month_of(now),
+        )
+        .values_list("agreement_id", "kind")
+        .annotate(exact=Sum("numerator"), units=Sum("unit_seconds"))
+    )
+    return {(agreement_id, kind): (int(exact), int(units)) for agreement_id, kind, exact, units in found}
+
+
+def _show(row: Commitment, sums: _Sums) -> ShownCommitment:
+    fee, committed = sums.get((row.id, ChargeKind.COMMITMENT), (0, 0))
+    covered, used = sums.get((row.id, ChargeKind.COVERED), (0, 0))
+    return ShownCommitment(
+        row=row,
+        fee_won=won_from_numerator(fee),
+        covered_won=-won_from_numerator(covered),
+        used_percent=-used * 100 // committed if committed else None,
+    )
