@@ -5,7 +5,7 @@ from django.conf import settings
 from django.db import migrations, models
 
 import marketplace.kernel.ids
-from marketplace.kernel.row_security import SecureSharedTable
+from marketplace.kernel.row_security import SecureSharedTable, SecureTenantTable
 
 
 class Migration(migrations.Migration):
@@ -151,5 +151,5 @@ class Migration(migrations.Migration):
             ),
         ),
         SecureSharedTable("billing_pricebook", web="", staff="SELECT, INSERT, UPDATE"),
-        SecureSharedTable("billing_pricebookentry", web="", staff="SELECT, INSERT, UPDATE, DELETE"),
+        SecureTenantTable("billing_pricebookentry", web="", staff="SELECT, INSERT, UPDATE, DELETE"),
     ]
