@@ -4,13 +4,34 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
+import orjson
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 
 from marketplace.kernel import ids
 from marketplace.kernel.errors import NotFound, ValidationFailed
 from marketplace.kernel.money import micros_from_won_text
+
+
+class OrjsonParser(BaseParser):
+    """JSON in. Refuses what the standard library lets through or falls over: NaN, lone surrogates, brackets 2,000 deep."""
+
+    media_type = "application/json"
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
+        """The value.
+
+        Raises:
+            ParseError: Not JSON; the message says where.
+        """
+        del media_type, parser_context
+        try:
+            return orjson.loads(stream.read())
+        except orjson.JSONDecodeError as error:
+            raise ParseError(f"JSON parse error - {error}") from error
 
 
 class StrictSerializer(serializers.Serializer[Any]):

@@ -1,0 +1,1 @@
+"""Security: what is checked of every route, found by the routes themselves."""
