@@ -23,7 +23,7 @@ from marketplace.kernel import ids
 from marketplace.kernel.actors import Actor
 from marketplace.kernel.errors import OndolError, ValidationFailed
 from marketplace.kernel.money import won_text_from_micros
-from marketplace.quotas.operations import QuotaDemand, take_quota
+from marketplace.quotas.operations import QuotaDemand, release_quota, take_quota
 from marketplace.sovereignty.rules import Rule, Verdict
 from marketplace.sovereignty.texts import explain_refusal
 from marketplace.tenants.access import get_project, require_good_standing, require_permission
@@ -120,31 +120,36 @@ def rent(*, actor: Actor, request: RentRequest, now: datetime) -> Instance:
         raise _not_allowed(actor, view, project.data_classes)
     agreed = _agree(view, request)
     instance_id = ids.new_id()
-    take_quota(
-        demand=QuotaDemand(
-            tenant_id=project.tenant_id,
-            project_id=project.id,
-            user_id=actor.user_id,
-            accelerators=frozenset(priced.offer.accelerator.code for priced in agreed),
-            kinds=frozenset(priced.offer.accelerator.kind for priced in agreed),
-            devices=spec.total_devices,
-        ),
-        holder_id=instance_id,
-        now=now,
-    )
+    take_quota(demand=_quota_demand(actor, project, agreed, spec), holder_id=instance_id, now=now)
     demand = _demand(project, agreed, spec)
     sellers = find_payable_sellers(demand=demand, now=now)
+    payable = [priced for priced in agreed if priced.selling_term.seller_id in sellers]
+    if len(payable) < len(agreed):
+        # What no payable seller offers cannot be placed, so no limit on it is held. Quota is locked before credit, hence twice.
+        release_quota(holder_id=instance_id, now=now)
+        take_quota(demand=_quota_demand(actor, project, payable, spec), holder_id=instance_id, now=now)
     instance = create_instance(
         actor=actor,
         instance_id=instance_id,
         tenant_id=project.tenant_id,
         project_id=project.id,
         spec=spec,
-        terms=[_term(priced) for priced in agreed if priced.selling_term.seller_id in sellers],
+        terms=[_term(priced) for priced in payable],
         now=now,
     )
     take_hold(demand=demand, sellers=sellers, instance_id=instance_id, now=now)
     return instance
+
+
+def _quota_demand(actor: Actor, project: Project, agreed: Sequence[PricedOffer], spec: InstanceSpec) -> QuotaDemand:
+    return QuotaDemand(
+        tenant_id=project.tenant_id,
+        project_id=project.id,
+        user_id=actor.user_id,
+        accelerators=frozenset(priced.offer.accelerator.code for priced in agreed),
+        kinds=frozenset(priced.offer.accelerator.kind for priced in agreed),
+        devices=spec.total_devices,
+    )
 
 
 def _demand(project: Project, agreed: Sequence[PricedOffer], spec: InstanceSpec) -> SpendDemand:

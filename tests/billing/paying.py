@@ -22,12 +22,19 @@ def seller_id() -> UUID:
         return Seller.objects.get().id
 
 
-def prepay(renter: Renter, paid_won: int, *, now: datetime = NOW, expires_at: datetime | None = None) -> TopUp:
-    """Have the renter's payer pay ahead, with so much paid, VAT included."""
+def prepay(
+    renter: Renter,
+    paid_won: int,
+    *,
+    seller: UUID | None = None,
+    now: datetime = NOW,
+    expires_at: datetime | None = None,
+) -> TopUp:
+    """Have the renter's payer pay ahead, with so much paid, VAT included, to the one seller unless another is named."""
     payment = read_transfer(
         paid_won=paid_won, currency="KRW", reference=str(ids.new_id()), received_at=now - timedelta(minutes=5)
     )
-    seller = seller_id()
+    seller = seller or seller_id()
     with as_actor(STAFF):
         profile = renter.project.billing_profile_id
         set_payment_mode(actor=STAFF, billing_profile_id=profile, mode=PaymentMode.PREPAID, reason="test", now=now)

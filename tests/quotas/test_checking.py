@@ -6,11 +6,15 @@ import pytest
 from django.core.management import call_command
 
 from marketplace.instances.models import Instance
+from marketplace.inventory.models import Seller
 from marketplace.kernel.actors import as_actor
 from marketplace.kernel.models import Notice
-from marketplace.quotas.models import Quota, QuotaHold
+from marketplace.quotas.models import Quota, QuotaHold, ScopeKind, SelectorKind
+from marketplace.quotas.operations import find_drift, set_quota
 from marketplace.quotas.tasks import check
+from tests.billing.paying import prepay
 from tests.market import NOW, STAFF, add_renter, build_market, rent_as
+from tests.stateful.places import ATOM, H200, build_places
 
 pytestmark = pytest.mark.django_db
 
@@ -73,3 +77,22 @@ def list_rows() -> list[object]:
     """Counters and holds."""
     with as_actor(STAFF):
         return [*Quota.objects.values_list("used", "limit"), *QuotaHold.objects.values_list("amount", "released_at")]
+
+
+def test_accelerators_of_sellers_that_cannot_be_paid_hold_nothing() -> None:
+    """The payer pays ahead and has credit with one of two sellers: the limit on the other one's accelerator is left alone."""
+    build_places()
+    renter = add_renter(data_classes=["open"], quota=16)
+    with as_actor(STAFF):
+        for code in (H200, ATOM):
+            set_quota(
+                actor=STAFF, tenant_id=renter.tenant.id, scope_kind=ScopeKind.TENANT, scope_id=renter.tenant.id,
+                selector_kind=SelectorKind.ACCELERATOR, selector=code, limit=8, now=NOW,
+            )  # fmt: skip
+        seller_id = Seller.objects.get(business_number="2018100015").id
+    prepay(renter, 1_000_000, seller=seller_id)
+    instance = rent_as(renter, accelerators=[H200, ATOM], devices=2)
+    with as_actor(STAFF):
+        assert list(instance.terms.values_list("offer__code", flat=True)) == ["pangyo-h200"]
+        assert dict(Quota.objects.values_list("selector", "used")) == {"": 2, H200: 2, ATOM: 0}
+        assert list(find_drift(tenant_id=renter.tenant.id)) == []
