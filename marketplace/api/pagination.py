@@ -54,7 +54,7 @@ def paginate_read(
     Raises:
         ValidationFailed: A limit outside 1–100 or a cursor that we did not give out.
     """
-    limit = _limit(request)
+    limit = read_limit(request)
     cursor = request.query_params.get("cursor")
     page = read(before=_decode(cursor) if cursor else None, limit=limit + 1)
     has_more = len(page) > limit
@@ -102,7 +102,12 @@ def whole(items: list[dict[str, Any]]) -> dict[str, Any]:
     return {"data": items, "has_more": False, "next_cursor": None}
 
 
-def _limit(request: Request) -> int:
+def read_limit(request: Request) -> int:
+    """`limit`, 20 when absent.
+
+    Raises:
+        ValidationFailed: Outside 1–100 or no number.
+    """
     text = request.query_params.get("limit", str(LIMIT_DEFAULT))
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= LIMIT_MAX):
         raise ValidationFailed(reason=_("limit is a whole number from 1 to 100."), pointer="?limit")

@@ -42,7 +42,7 @@ class Transition(models.Model):
 
         indexes = [
             models.Index(fields=["instance", "id"]),
-            models.Index(fields=["xid", "id"]),
+            models.Index(fields=["tenant_id", "xid", "id"], name="instances_feed_of_tenant"),
         ]
 
     def __str__(self) -> str:
