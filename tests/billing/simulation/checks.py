@@ -7,8 +7,9 @@ from uuid import UUID
 from django.db import connection
 
 from billing.ledger import AccountKind, find_difference, read_balances, rebuild_balances
-from billing.models import Charge, InvoiceLine
+from billing.models import Charge, ChargeKind, InvoiceLine
 from marketplace.kernel.actors import as_actor
+from tests.billing.simulation.oracle import count_covered
 from tests.billing.simulation.world import World
 from tests.market import STAFF
 
@@ -27,6 +28,7 @@ def check(world: World) -> None:
     with as_actor(STAFF):
         assert find_difference() is None
         _check_usage(world)
+        _check_commitments(world)
         _check_invoices(world)
         _check_balances(world)
 
@@ -34,7 +36,8 @@ def check(world: World) -> None:
 def _check_usage(world: World) -> None:
     """Every billable second is charged once, at the price that held."""
     charged: dict[UUID | None, list[int]] = defaultdict(lambda: [0, 0])
-    for instance_id, seconds, numerator in Charge.objects.values_list("instance_id", "device_seconds", "numerator"):
+    used = Charge.objects.filter(kind__in=[ChargeKind.USAGE, ChargeKind.CORRECTION])
+    for instance_id, seconds, numerator in used.values_list("instance_id", "device_seconds", "numerator"):
         charged[instance_id][0] += seconds
         charged[instance_id][1] += int(numerator)
     wrong = []
@@ -46,6 +49,22 @@ def _check_usage(world: World) -> None:
     with connection.cursor() as cursor:
         cursor.execute(_UNCHARGED)
         assert cursor.fetchone() == (0,)
+
+
+def _check_commitments(world: World) -> None:
+    """Each fee is charged to the won's last part, used or not, and at each moment what is covered is what ran and was pledged."""
+    rows = Charge.objects.filter(kind__in=[ChargeKind.COMMITMENT, ChargeKind.COVERED])
+    found: dict[tuple[UUID, str], list[int]] = defaultdict(lambda: [0, 0])
+    for tenant_id, kind, seconds, numerator in rows.values_list("tenant_id", "kind", "device_seconds", "numerator"):
+        found[tenant_id, kind][0] += seconds
+        found[tenant_id, kind][1] += int(numerator)
+    for renter in world.renters:
+        pledges = [pledge for pledge in world.pledges if pledge.renter is renter]
+        lives = [life for life in world.lives.values() if life.renter is renter]
+        fees, covered = found[renter.tenant.id, ChargeKind.COMMITMENT], found[renter.tenant.id, ChargeKind.COVERED]
+        assert fees[1] == sum(pledge.fee for pledge in pledges), renter.tenant.name
+        assert -covered[0] == count_covered(pledges, lives, world.excused), renter.tenant.name
+        world.counts["covered_hours"] += -covered[0] // 3_600
 
 
 def _check_invoices(world: World) -> None:

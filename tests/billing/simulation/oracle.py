@@ -42,6 +42,38 @@ class Life:
         return seconds, numerator
 
 
+@dataclass(frozen=True, slots=True)
+class Pledge:
+    """A commitment: so many devices for a term, used or not."""
+
+    renter: Renter
+    devices: int
+    price: int
+    starts: datetime
+    ends: datetime
+
+    @property
+    def fee(self) -> int:
+        """All of it, exact."""
+        return self.price * self.devices * int((self.ends - self.starts).total_seconds())
+
+
+def count_covered(pledges: Sequence[Pledge], lives: Iterable[Life], excused: Sequence[Interval]) -> int:
+    """Device-seconds that one tenant's pledges cover: at each moment as many as run, and no more than are pledged."""
+    steps: list[tuple[datetime, int, int]] = []
+    for pledge in pledges:
+        steps += [(pledge.starts, 0, pledge.devices), (pledge.ends, 0, -pledge.devices)]
+    for life in lives:
+        for begin, stop in itertools.chain.from_iterable(subtract(run, excused) for run in life.runs):
+            steps += [(begin, life.devices, 0), (stop, -life.devices, 0)]
+    covered = running = pledged = 0
+    steps.sort()
+    for (at, used, promised), (then, _used, _promised) in itertools.pairwise(steps):
+        running, pledged = running + used, pledged + promised
+        covered += min(running, pledged) * int((then - at).total_seconds())
+    return covered
+
+
 def subtract(whole: Interval, holes: Iterable[Interval]) -> Iterator[Interval]:
     """What is left of an interval."""
     left = [whole]

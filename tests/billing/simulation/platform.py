@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
+from billing.agreements import account_due
 from billing.budgets import read_budget_states
 from billing.credit import read_state, settle_due
 from billing.ledger import fold_balances
@@ -29,7 +30,7 @@ from marketplace.kernel.actors import as_actor
 from marketplace.kernel.clock import KST
 from marketplace.kernel.money import NUMERATOR_PER_WON
 from tests.billing.paying import seller_id
-from tests.billing.simulation.oracle import Interval, Life
+from tests.billing.simulation.oracle import Interval, Life, Pledge
 from tests.market import PRICE_MICROS, STAFF, Renter, SmallMarket, add_stock, build_market
 
 DETECTION_S: Final = 30
@@ -57,6 +58,7 @@ class Platform:
         self.lives: dict[UUID, Life] = {}
         self.running: dict[UUID, set[UUID]] = defaultdict(set)
         self.ended: dict[UUID, list[tuple[datetime, Life]]] = defaultdict(list)
+        self.pledges: list[Pledge] = []
         self.excused: list[Interval] = []
         self.invoices: list[Invoice] = []
         self._events: list[tuple[datetime, int, Callable[[], None]]] = []
@@ -138,7 +140,9 @@ class Platform:
         lately = [life for ended_at, life in self.ended[tenant_id] if ended_at > since]
         self.ended[tenant_id] = [pair for pair in self.ended[tenant_id] if pair[0] > since]
         lives = [self.lives[found] for found in self.running[tenant_id]] + lately
-        return sum(life.devices * max(life.price_at(since), life.price_at(self.now)) for life in lives)
+        used = sum(life.devices * max(life.price_at(since), life.price_at(self.now)) for life in lives)
+        pledged = [one for one in self.pledges if one.renter.tenant.id == tenant_id and one.starts <= self.now]
+        return used + sum(one.price * one.devices for one in pledged if one.ends > since)
 
     def _check_overspend(self, tenant_id: UUID, rate: int) -> None:
         """Nothing was used beyond the end for longer than it takes to look."""
@@ -176,7 +180,8 @@ class Platform:
             self.ended[life.renter.tenant.id].append((self.now, life))
 
     def begin_day(self) -> None:
-        """Settle, fold, correct, change prices, and on the first of a month close the last two."""
+        """Account for commitments, settle, fold, correct, change prices, and on the first of a month close the last two."""
+        account_due(actor=STAFF, now=self.now)
         settle_due(actor=STAFF, now=self.now)
         with as_actor(STAFF):
             fold_balances()

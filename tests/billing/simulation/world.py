@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
+from billing.agreements.signing import CommitmentDraft, sign_commitment
 from billing.credit import record_top_up, set_payment_mode
 from billing.holds import BudgetExceeded, InsufficientBalance
 from billing.models import BudgetPeriod, OnLimit
@@ -19,13 +20,13 @@ from marketplace.quotas.operations import QuotaExceeded
 from marketplace.tenants.models import Sector
 from marketplace.tenants.models.billing_profile import PaymentMode, Rounding
 from tests.billing.paying import budget_for
-from tests.billing.simulation.oracle import Life
+from tests.billing.simulation.oracle import Life, Pledge
 from tests.billing.simulation.platform import Platform
 from tests.market import STAFF, Renter, add_renter, rent_as, see_clusters
 
 MUST_HAPPEN: Final = (
     "rents", "refused_credit", "refused_budget", "stopped_credit", "stopped_budget", "failures", "corrections",
-    "price_changes", "rises_agreed", "top_ups", "restarts", "invoices",
+    "price_changes", "rises_agreed", "commitments", "covered_hours", "top_ups", "restarts", "invoices",
 )  # fmt: skip
 """What a year must have seen to prove anything."""
 
@@ -33,20 +34,22 @@ MUST_HAPPEN: Final = (
 class World(Platform):
     """The tenants of all sectors: a third pays ahead, a third has a budget, a third neither; a fifth pays in tens of won."""
 
-    def __init__(self, *, seed: int, tenants: int, begins: datetime, days_between_rents: int = 14) -> None:
+    def __init__(self, *, seed: int, tenants: int, begins: datetime, days: int, days_between_rents: int = 14) -> None:
         """Let everybody move in.
 
         Args:
+            days: How long it will run.
             days_between_rents: At most; half of it on average.
         """
         super().__init__(seed=seed, nodes=tenants, begins=begins)
+        self.ends = begins + timedelta(days=days)
         self._hours_between_rents = days_between_rents * 24
         for index in range(tenants):
             self._move_in(index)
 
-    def run(self, *, days: int) -> None:
+    def run(self) -> None:
         """Let the time pass, then end what still runs and close the last months."""
-        self.pass_time(ends=self.begins + timedelta(days=days))
+        self.pass_time(ends=self.ends)
         for instance_id, life in list(self.lives.items()):
             if life.started_at is not None:
                 self.ask(instance_id, action=Action.END)
@@ -81,6 +84,8 @@ class World(Platform):
             self.at(self.begins, partial(self.top_up, renter))
         elif index % 3 == 1:
             self.at(self.begins, partial(self.set_budget, renter))
+        if index % 6 in (0, 2):
+            self.at(self.soon(hours=10 * 24), partial(self.sign, renter))
         self.at(self.soon(hours=48), partial(self.rent, renter))
 
     def rent(self, renter: Renter) -> None:
@@ -185,6 +190,26 @@ class World(Platform):
                 actor=STAFF, billing_profile_id=renter.project.billing_profile_id, seller_id=self.seller, payment=payment,
                 reason="simulation", now=self.now, expires_at=expires_at,
             )  # fmt: skip
+        self.watch(renter.tenant.id)
+
+    def sign(self, renter: Renter) -> None:
+        """Commit to some devices for days to weeks, used or not; again in a month or so."""
+        self.at(self.soon(hours=60 * 24), partial(self.sign, renter))
+        starts = self.now.replace(microsecond=0) + timedelta(seconds=self.chance.randrange(1, 86_400))
+        ends = starts + timedelta(seconds=self.chance.randrange(3_600, 20 * 86_400))
+        pledge = Pledge(
+            renter, self.chance.choice([1, 2, 4]), self.chance.randrange(500, 4_000) * 1_000_000, starts, ends
+        )
+        if ends > self.ends:
+            return
+        self.counts["commitments"] += 1
+        self.pledges.append(pledge)
+        draft = CommitmentDraft(
+            billing_profile_id=renter.project.billing_profile_id, offer_id=self.market.offer.id, units=pledge.devices,
+            price_micros=pledge.price, started_at=starts, ended_at=ends,
+        )  # fmt: skip
+        with as_actor(STAFF):
+            sign_commitment(actor=STAFF, draft=draft, now=self.now, reason="simulation")
         self.watch(renter.tenant.id)
 
     def set_budget(self, renter: Renter) -> None:
