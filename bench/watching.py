@@ -27,7 +27,7 @@ def main() -> int:
         stack.postgres.start()
         stack.create_template()
         stack.create_database(name="watching")
-        set_up_django(stack.environment(database="watching", login=Login.STAFF, installation_id=uuid.uuid4()))
+        set_up_django(stack.environment(database="watching", login=Login.TEST, installation_id=uuid.uuid4()))
         for line in _measure([1, 50, many]):
             sys.stdout.write(line + "\n")
     return 0
