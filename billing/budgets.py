@@ -18,7 +18,7 @@ from marketplace.kernel.actors import Actor, savepoint
 from marketplace.kernel.audit import record_act
 from marketplace.kernel.errors import NotFound, ValidationFailed
 from marketplace.kernel.hints import hint
-from marketplace.kernel.money import format_won, won_from_numerator
+from marketplace.kernel.money import NUMERATOR_PER_WON, format_won, won_from_numerator
 from marketplace.kernel.notices import resolve_notice
 from marketplace.tenants.access import get_project, require_permission
 
@@ -55,6 +55,11 @@ class BudgetState:
     def spent_won(self) -> int:
         """For showing."""
         return won_from_numerator(self.spent_numerator)
+
+    @property
+    def left_numerator(self) -> int:
+        """What is neither spent nor held, exactly; below 0 when more was."""
+        return self.budget.amount_won * NUMERATOR_PER_WON - self.spent_numerator - self.held_numerator
 
     @property
     def left_won(self) -> int:

@@ -155,7 +155,7 @@ def _require_budgets(
     needed = max(demand.estimate_numerator(seller_id) for seller_id in sellers)
     states = read_budget_states(tenant_id=demand.project.tenant_id, budgets=budgets, now=now, burns=burns, held=held)
     for state in states:
-        left = state.budget.amount_won * NUMERATOR_PER_WON - state.spent_numerator - state.held_numerator
+        left = state.left_numerator
         if needed > left:
             raise _exceeded(state, left=left, needed=needed)
 

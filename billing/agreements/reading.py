@@ -46,6 +46,40 @@ class Agreements:
     discounts: tuple[ShownDiscount, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgreedForOffer:
+    """What a payer has agreed for one offer, in force at an instant."""
+
+    commitments: tuple[Commitment, ...]
+    discounts: tuple[Discount, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgreedForPayer:
+    """What a payer has agreed, in force at an instant."""
+
+    commitments: tuple[Commitment, ...]
+    discounts: tuple[Discount, ...]
+
+    def of_offer(self, offer_id: UUID) -> AgreedForOffer:
+        """What concerns one offer."""
+        return AgreedForOffer(
+            commitments=tuple(row for row in self.commitments if row.offer_id == offer_id),
+            discounts=tuple(row for row in self.discounts if row.offer_id in (None, offer_id)),
+        )
+
+
+def list_agreed_for(*, billing_profile_id: UUID, now: datetime) -> AgreedForPayer:
+    """A payer's agreements in force; two queries, under the actor's row security."""
+    commitments = Commitment.objects.filter(
+        billing_profile_id=billing_profile_id, started_at__lte=now, ended_at__gt=now
+    )
+    discounts = Discount.objects.filter(
+        billing_profile_id=billing_profile_id, first_month__lte=month_of(now), last_month__gte=month_of(now)
+    )
+    return AgreedForPayer(commitments=tuple(commitments.order_by("id")), discounts=tuple(discounts.order_by("id")))
+
+
 def list_own_agreements(*, actor: Actor, now: datetime) -> Agreements:
     """The tenant's agreements.
 

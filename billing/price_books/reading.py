@@ -1,6 +1,6 @@
 """Price books and published versions as operators see them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 from billing.models import BookState, PriceBook, PriceVersion
 from marketplace.kernel.errors import NotFound
-from marketplace.tenants.models import Tenant
+from marketplace.tenants.models import Sector, Tenant
 
 VERSIONS_SHOWN_MAX: Final = 300
 DAYS_BEFORE: Final = 90
@@ -125,11 +125,17 @@ def list_versions(*, now: datetime, offer_code: str = "") -> list[ShownVersion]:
         ShownVersion(
             version=row,
             stage=stage_of(row, now=now),
-            audience=names.get(row.tenant_id, "") if row.tenant_id else row.sector,
+            audience=_name_audience(row, names),
         )
         for row in found
     ]
     return sorted(shown, key=lambda item: (*_row_of(item), item.version.effective_from))
+
+
+def _name_audience(row: PriceVersion, names: Mapping[UUID, str]) -> str:
+    if row.tenant_id is not None:
+        return names.get(row.tenant_id, "")
+    return str(Sector(row.sector).label) if row.sector else ""
 
 
 def _row_of(item: ShownVersion) -> tuple[str, str, str]:

@@ -7,8 +7,8 @@ from billing.rating.invoice import vat_on
 from billing.rating.minimum import find_missing_minimum
 from billing.rating.monthly import HOURS_PER_MONTH
 from billing.rating.prices import AgreedPrice
-from billing.rating.usage import rate_now, rate_usage
-from marketplace.kernel.money import NUMERATOR_PER_WON, SECONDS_PER_HOUR, round_half_up, won_from_numerator
+from billing.rating.usage import rate_usage
+from marketplace.kernel.money import SECONDS_PER_HOUR, round_half_up, won_from_numerator
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,12 +73,6 @@ def month_numerator(*, price: AgreedPrice, devices: int) -> int:
     """
     hours = 1 if price.shape == "monthly" else HOURS_PER_MONTH
     return price.price_micros * price.units(devices) * SECONDS_PER_HOUR * hours
-
-
-def seconds_covered(*, balance_won: int, price: AgreedPrice, devices: int, now: datetime) -> int:
-    """How long so much money lasts at this price alone, VAT apart; whole seconds."""
-    per_second = rate_now(prices=[price], devices=devices, at=now)
-    return max(0, balance_won) * NUMERATOR_PER_WON // max(1, per_second)
 
 
 def _amount(numerator: int) -> Amount:

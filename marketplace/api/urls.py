@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, path, re_path
 from marketplace.api.schema_views import DocumentationView, SchemaView
 from marketplace.api.unknown import unknown_route
 from marketplace.api.v1 import (
+    agreements,
     assurance,
     billing,
     costs,
@@ -44,6 +45,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("price-changes", price_changes.PriceChangesView.as_view()),
     path("price-changes/<str:change_id>/actions", price_changes.PriceChangeActionsView.as_view()),
     path("costs", costs.CostsView.as_view()),
+    path("agreements", agreements.AgreementsView.as_view()),
     path("projects", tenant.ProjectsView.as_view()),
     path("quotas", quotas.QuotasView.as_view()),
     path("quota-requests", quotas.QuotaRequestsView.as_view()),

@@ -8,6 +8,8 @@ from uuid import UUID
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
+from billing.agreements.reading import AgreedForOffer, list_agreed_for
+from billing.forecast import Lasts, Means, forecast, read_means
 from billing.rating import AgreedPrice, Plan
 from billing.rating.monthly import HOURS_PER_MONTH
 from billing.rating.preview import Preview, preview
@@ -77,15 +79,20 @@ class QuoteRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuotedPlan:
-    """One way to buy an offer, and what it would come to."""
+    """One way to buy an offer, what it would come to, and how long credit and budgets would last."""
 
     price: AgreedPrice
     preview: Preview
+    lasts: Lasts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuotedOffer:
-    """A permitted offer: its price, and whether it could start now (decided by the code that places)."""
+    """A permitted offer: its price, and whether it could start now (decided by the code that places).
+
+    Attributes:
+        agreed: The payer's commitments and discounts in force for it; prices and estimates are without them.
+    """
 
     priced: PricedOffer
     verdict: Verdict
@@ -93,6 +100,7 @@ class QuotedOffer:
     nodes: int
     choice: Choice
     plans: tuple[QuotedPlan, ...]
+    agreed: AgreedForOffer
 
     @property
     def price_micros_per_server_hour(self) -> int:
@@ -148,6 +156,8 @@ def quote(*, actor: Actor, request: QuoteRequest, now: datetime) -> Quote:
         plan=request.plan,
         now=now,
     )
+    means = read_means(actor=actor, project=project, now=now)
+    agreed = list_agreed_for(billing_profile_id=project.billing_profile_id, now=now)
     stock = StockView(read_stock(now=now, silence=settings.CLUSTER_SILENCE))
     return Quote(
         offers=tuple(
@@ -157,7 +167,8 @@ def quote(*, actor: Actor, request: QuoteRequest, now: datetime) -> Quote:
                 devices=request.devices,
                 nodes=request.nodes,
                 choice=_could_start(priced, request, stock),
-                plans=_preview_plans(priced, request, now),
+                plans=_preview_plans(priced, request, means, now),
+                agreed=agreed.of_offer(priced.offer.id),
             )
             for priced, verdict in view.permitted
         ),
@@ -172,12 +183,14 @@ def shows_vat(sector: str) -> bool:
     return sector == Sector.PUBLIC
 
 
-def _preview_plans(priced: PricedOffer, asked: QuoteRequest, now: datetime) -> tuple[QuotedPlan, ...]:
+def _preview_plans(priced: PricedOffer, asked: QuoteRequest, means: Means, now: datetime) -> tuple[QuotedPlan, ...]:
     """Every plan that sells so many devices, the one asked about first, then the cheapest month."""
+    devices, seller_id = asked.devices * asked.nodes, priced.selling_term.seller_id
     found = [
         QuotedPlan(
             price=price,
-            preview=preview(price=price, devices=asked.devices * asked.nodes, hours=asked.hours, now=now),
+            preview=preview(price=price, devices=devices, hours=asked.hours, now=now),
+            lasts=forecast(means=means, price=price, devices=devices, seller_id=seller_id, now=now),
         )
         for price in priced.plans.values()
         if asked.devices % price.unit_devices == 0

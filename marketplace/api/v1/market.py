@@ -21,6 +21,7 @@ from marketplace.api.parsing import (
 )
 from marketplace.api.rendering import instant, public
 from marketplace.api.schema import problems
+from marketplace.api.v1.agreements import render_commitment, render_discount
 from marketplace.api.views import ResourceView
 from marketplace.inventory.models import Accelerator, Offer, Site
 from marketplace.inventory.queries import list_accelerators, list_offers_on_sale, list_sites
@@ -172,6 +173,8 @@ def _plan(item: QuotedPlan) -> dict[str, Any]:
         "hour": _amount(preview.hour),
         "month": {**_amount(preview.month), "basis": "fixed" if preview.is_month_fixed else "730_hours"},
         "estimate": {**_amount(preview.estimate), "hours": preview.hours},
+        "credit_lasts_s": item.lasts.credit_s,
+        "budget_lasts_s": item.lasts.budget_s,
         "currency": CURRENCY,
     }
 
@@ -193,6 +196,8 @@ def _quoted(item: QuotedOffer) -> dict[str, Any]:
         "price_per_hour": won_text_from_micros(item.price_micros_per_hour),
         "price_per_server_hour": won_text_from_micros(item.price_micros_per_server_hour),
         "plans": [_plan(plan) for plan in item.plans],
+        "commitments": [render_commitment(row) for row in item.agreed.commitments],
+        "discounts": [render_discount(row) for row in item.agreed.discounts],
         "currency": CURRENCY,
         "vat": "excluded",
         "seller": priced.selling_term.seller.legal_name,

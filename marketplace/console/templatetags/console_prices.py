@@ -11,8 +11,9 @@ from django.utils.translation import gettext as _
 from billing.models import PriceBookEntry, PriceVersion
 from billing.price_books.reading import Stage
 from billing.prices import to_agreed
-from billing.texts import describe_conditions, describe_percent, describe_price
+from billing.texts import describe_conditions, describe_percent, describe_price, group
 from marketplace.console.views.prices import describe_stages
+from marketplace.kernel.money import won_text_from_micros
 from marketplace.tenants.models import Sector
 
 register = template.Library()
@@ -38,6 +39,12 @@ def priced_thing(row: PriceVersion | PriceBookEntry) -> str:
 def version_text(row: PriceVersion) -> str:
     """`₩5,400 per device and hour`."""
     return describe_price(shape=row.shape, unit=row.unit, price_micros=row.price_micros)
+
+
+@register.simple_tag
+def won_text(micros: int) -> str:
+    """`₩0.1`, exactly."""
+    return f"₩{group(won_text_from_micros(micros))}"
 
 
 @register.simple_tag

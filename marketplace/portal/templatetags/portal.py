@@ -11,12 +11,14 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from billing.agreements.reading import AgreedForOffer
 from billing.credit.state import CreditState
+from billing.forecast import Lasts
 from billing.ledger.texts import name_account
 from billing.metering.texts import explain_cause
-from billing.models import PricePlan
+from billing.models import Commitment, PricePlan
 from billing.rating import VAT_PERCENT, AgreedPrice
-from billing.texts import describe_conditions, describe_price
+from billing.texts import describe_conditions, describe_percent, describe_price
 from marketplace.instances.rejection_texts import explain_rejection
 from marketplace.instances.states import State
 from marketplace.instances.texts import STATE_LABELS, explain_condition, explain_reason
@@ -107,6 +109,54 @@ def price_text(price: AgreedPrice) -> str:
 def price_conditions(price: AgreedPrice) -> str:
     """Minimum term, minimum charge and the price for kept devices, as far as there are any."""
     return describe_conditions(price)
+
+
+@register.simple_tag
+def lasts_text(lasts: Lasts) -> str:
+    """Until when credit or a budget would last with it running as well; empty where nothing ends it."""
+    parts = []
+    if lasts.credit_s is not None:
+        parts.append(_("credit lasts %(time)s") % {"time": lasting(lasts.credit_s)})
+    if lasts.budget_s is not None:
+        parts.append(_("budget lasts %(time)s") % {"time": lasting(lasts.budget_s)})
+    return " · ".join(parts)
+
+
+def lasting(seconds: int) -> str:
+    """`3 days`, `5 hours`, or `less than an hour`; whole ones, cut."""
+    if seconds >= 2 * 86_400:
+        return _("%(count)s days") % {"count": f"{seconds // 86_400:,}"}
+    if seconds >= 3_600:
+        return _("%(count)s hours") % {"count": seconds // 3_600}
+    return _("less than an hour")
+
+
+@register.simple_tag
+def agreement_price(row: Commitment) -> str:
+    """`₩4,000 per device and hour`."""
+    return describe_price(shape=row.shape, unit=row.unit, price_micros=row.price_micros)
+
+
+@register.simple_tag
+def percent_text(basis_points: int) -> str:
+    """`12.5%`."""
+    return describe_percent(basis_points)
+
+
+@register.simple_tag
+def agreed_text(agreed: AgreedForOffer, plan: str) -> str:
+    """What the payer has agreed for an offer: `committed: 4 at ₩4,000 per device and hour · discount 12.5%`.
+
+    A commitment covers what is bought on demand alone.
+    """
+    parts = [
+        _("committed: %(units)s at %(price)s")
+        % {"units": row.units, "price": describe_price(shape=row.shape, unit=row.unit, price_micros=row.price_micros)}
+        for row in agreed.commitments
+        if plan == PricePlan.ON_DEMAND
+    ]
+    parts += [_("discount %(percent)s") % {"percent": describe_percent(row.basis_points)} for row in agreed.discounts]
+    return " · ".join(parts)
 
 
 @register.filter

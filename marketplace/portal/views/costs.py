@@ -9,6 +9,7 @@ from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
+from billing.agreements.reading import list_own_agreements
 from billing.costs import CostReport, Dimension, report_costs
 from billing.rating import month_before, month_of
 from billing.texts import exact_won_text
@@ -19,7 +20,6 @@ from marketplace.portal.page import Page, member_page
 from marketplace.portal.plots import HEIGHT, WIDTH, draw_bars
 
 MONTHS_SHOWN: Final = 13
-"""A spreadsheet would run a cell that begins so (CWE-1236)."""
 
 
 @require_GET
@@ -36,6 +36,7 @@ def costs(page: Page) -> HttpResponse:
     return page.render(
         "costs.html",
         report=report,
+        agreed=list_own_agreements(actor=page.actor, now=now),
         rows=rows,
         bars=bars,
         plot_width=WIDTH,

@@ -89,6 +89,20 @@ if (sum) {
     const quoted = JSON.stringify(body, null, 2).replaceAll("'", "'\\''");
     code.textContent = `curl -X POST ${code.dataset.url} \\\n  -H "Authorization: Bearer $ONDOL_TOKEN" -H "Idempotency-Key: $(uuidgen)" \\\n  -H "Content-Type: application/json" -d '${quoted}'`;
   };
+  // Until the first of credit and budgets is used up: what is left over what is used already and what this would add.
+  const showLasts = (purses, more) => {
+    const line = document.getElementById("sum-lasts");
+    const ends = purses.trim().split(" ").filter(Boolean).map((text) => {
+      const [left, burn] = text.split(":").map(BigInt);
+      return burn + more > 0n ? (left > 0n ? left : 0n) / (burn + more) : null;
+    }).filter((end) => end !== null);
+    line.hidden = ends.length === 0;
+    document.getElementById("sum-lasts-label").hidden = line.hidden;
+    if (line.hidden) return;
+    const hours = ends.reduce((one, other) => (one < other ? one : other)) / 3600n;
+    const [words, count] = hours >= 48n ? [line.dataset.days, hours / 24n] : [hours > 0n ? line.dataset.hours : line.dataset.less, hours];
+    line.textContent = words.replace("{n}", count.toLocaleString("ko-KR"));
+  };
   const update = () => {
     const chosen = sum.querySelector("input[name=offer]:checked") ?? sum.querySelector("input[name=offer]");
     const devices = Number(sum.querySelector("[name=devices]").value) || 0;
@@ -108,6 +122,7 @@ if (sum) {
     document.getElementById("sum-month-fixed").hidden = !isFixed;
     document.getElementById("sum-month-estimate").hidden = isFixed;
     document.getElementById("sum-devices").textContent = nodes > 1 ? `${devices} × ${nodes}` : String(devices);
+    showLasts(chosen.dataset.purses, hourly);
     showRequest(chosen.value, devices, nodes);
   };
   sum.addEventListener("input", update);
