@@ -62,9 +62,21 @@ OFFERS: Final = (
         memory_mib_per_device=32_768,
     ),
     OfferPlan(code="chuncheon-h200", accelerator="nvidia-h200", site=UNCERTIFIED_SITE, price_won=3_900, devices_max=8),
-    OfferPlan(code="chuncheon-rngd", accelerator="furiosa-rngd", site=UNCERTIFIED_SITE, price_won=1_250, devices_max=8),
     OfferPlan(
-        code="chuncheon-atom", accelerator="rebellions-atom", site=UNCERTIFIED_SITE, price_won=820, devices_max=8
+        code="chuncheon-rngd",
+        accelerator="furiosa-rngd",
+        site=UNCERTIFIED_SITE,
+        price_won=1_250,
+        devices_max=8,
+        memory_mib_per_device=98_304,
+    ),
+    OfferPlan(
+        code="chuncheon-atom",
+        accelerator="rebellions-atom",
+        site=UNCERTIFIED_SITE,
+        price_won=820,
+        devices_max=8,
+        memory_mib_per_device=98_304,
     ),
 )
 

@@ -98,7 +98,9 @@ WAITS: Final[Mapping[str, WaitText]] = {
         is_blocking=False,
     ),
     "RequestTooLarge": WaitText(
-        _("No node in service has %(requested)s devices; the largest has %(free)s."),
+        _(
+            "No node in service holds %(requested)s devices with their processors and memory; the largest holds %(free)s."
+        ),
         _("End this request and ask for fewer devices, or for several nodes."),
         is_blocking=True,
     ),

@@ -93,12 +93,17 @@ def read_selling_terms(*, provider_ids: Iterable[UUID], now: datetime) -> Mappin
 
 
 def count_nodes_of_largest_cluster(*, offer_ids: Iterable[UUID], devices: int) -> int:
-    """The most nodes with at least so many devices that one cluster has for one of the offers, whatever is free; one query."""
+    """The most nodes that one cluster has for one of the offers, each with so many devices, whatever is free; one query.
+
+    A node counts when it also has the processors and memory that the offer gives with the devices.
+    """
     rows = NodeStock.objects.filter(
         node__removed_at__isnull=True,
         capacity_devices__gte=devices,
         accelerator__offers__id__in=list(offer_ids),
         accelerator__offers__site_id=F("node__cluster__site_id"),
+        node__allocatable_cpu_millis__gte=F("accelerator__offers__cpu_millis_per_device") * devices,
+        node__allocatable_memory_mib__gte=F("accelerator__offers__memory_mib_per_device") * devices,
     )
     counted = rows.values("node__cluster_id", "accelerator__offers__id").annotate(nodes=Count("id")).order_by("-nodes")
     found = counted.values_list("nodes", flat=True).first()

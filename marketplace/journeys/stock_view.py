@@ -24,7 +24,8 @@ SELECT s.id, n.id, n.name, c.id, c.name, t.id, t.code, a.code, o.id, s.capacity_
         WHERE w.cancelled_at IS NULL AND w.closes_at <= %(now)s AND coalesce(w.ended_at, w.ends_at) > %(now)s
             AND (w.node_id = n.id OR w.cluster_id = c.id OR w.site_id = t.id)
     ),
-    n.driver_version, n.firmware_version, n.runtime_version, a.node_sharing = 'one_tenant', s.holder_id, n.labels ->> %(topology)s
+    n.driver_version, n.firmware_version, n.runtime_version, a.node_sharing = 'one_tenant', s.holder_id, n.labels ->> %(topology)s,
+    n.allocatable_cpu_millis, n.allocatable_memory_mib
 FROM inventory_nodestock s
 JOIN inventory_node n ON n.id = s.node_id
 JOIN inventory_cluster c ON c.id = n.cluster_id
@@ -81,6 +82,8 @@ def read_stock(*, now: datetime, silence: timedelta, accelerators: Iterable[str]
             is_one_tenant=row[23],
             holder_id=row[24],
             topology=row[25] or "",
+            capacity_cpu_millis=row[26],
+            capacity_memory_mib=row[27],
         )
         for row in rows
     ]

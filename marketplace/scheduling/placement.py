@@ -10,7 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from marketplace.scheduling.packing import BestFit, Packing
-from marketplace.scheduling.stock import Cell, Pool, Rejection, Remainder, StockView
+from marketplace.scheduling.stock import Cell, Pool, Rejection, Remainder, Stock, StockView
 from marketplace.scheduling.topology import pick_together
 from marketplace.scheduling.versions import VersionRange
 from marketplace.scheduling.waiting import Rejected, WaitReason, find_wait_reason
@@ -278,16 +278,22 @@ def _explain(request: Request, view: StockView, taken: Sequence[Cell]) -> Iterab
 
 def _explain_size(request: Request, pool: Pool) -> Sequence[Rejected]:
     """The whole pool where it could not hold the request if it were empty; nothing where it could."""
-    if request.nodes == 1:
-        is_large_enough = request.devices <= pool.capacity_max
-    else:
-        able = sum(cell.stock.capacity_devices >= request.devices for cell in pool.cells.values())
-        is_large_enough = able >= request.nodes
+    need = need_of(request, request.terms[pool.offer_id])
+    sizes = [_devices_when_empty(cell.stock, need) for cell in pool.cells.values()]
     names = [cell.stock.node for cell in pool.cells.values() if cell.obstacle is None]
-    if is_large_enough or not names:
+    if sum(size >= need.devices for size in sizes) >= request.nodes or not names:
         return ()
-    facts = {"requested": request.devices, "free": pool.capacity_max}
+    facts = {"requested": request.devices, "free": max(sizes)}
     return (_rejected(pool, Rejection.REQUEST_TOO_LARGE, names, facts),)
+
+
+def _devices_when_empty(stock: Stock, need: Remainder) -> int:
+    """The most devices that one request may have of the node, with as much processor and memory for each as `need` has."""
+    most = stock.capacity_devices
+    for has, wanted in ((stock.capacity_cpu_millis, need.cpu_millis), (stock.capacity_memory_mib, need.memory_mib)):
+        if has is not None and wanted:
+            most = min(most, has * need.devices // wanted)
+    return most
 
 
 def _explain_capacity(request: Request, pool: Pool, chosen: set[UUID], barred: frozenset[UUID]) -> Iterable[Rejected]:

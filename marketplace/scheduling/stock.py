@@ -48,6 +48,7 @@ class Stock:
     Attributes:
         sellable_devices: What works and is not in quarantine − foreign requests; None = all of the capacity.
         free_devices: Sellable − allocated; never negative.
+        capacity_cpu_millis, capacity_memory_mib: What the node has for pods, whatever is free; None = not known.
         topology: The group of nodes that a fast fabric joins, as the node's labels name it; "" = unknown.
         is_cluster_fresh: Whether the cluster answered recently enough for its stock to be sold.
         is_one_tenant: Instances of two tenants may not be on the node at once; `holder_id` is whose are there now.
@@ -66,6 +67,8 @@ class Stock:
     free_devices: int
     free_cpu_millis: int
     free_memory_mib: int
+    capacity_cpu_millis: int | None = None
+    capacity_memory_mib: int | None = None
     is_cluster_fresh: bool = True
     is_cluster_active: bool = True
     is_node_ready: bool = True

@@ -113,6 +113,18 @@ def test_a_gang_larger_than_the_pool_is_refused_and_nothing_is_written(
         assert (Instance.objects.count(), Quota.objects.get().used) == (0, 0)
 
 
+def test_nodes_without_the_memory_that_belongs_to_the_devices_make_no_pool() -> None:
+    """Two of three nodes have eight devices and memory for seven of them."""
+    market = build_market()
+    for name in ("node-2", "node-3"):
+        add_stock(market, name=name, allocatable_memory_mib=799_999)
+    with pytest.raises(GangTooLarge) as caught:
+        rent_as(add_renter(quota=24), devices=8, nodes=2)
+    assert caught.value.facts["largest"] == 1
+    with as_actor(STAFF):
+        assert not Instance.objects.exists()
+
+
 def test_it_runs_when_the_last_rank_runs_and_that_is_where_the_meter_starts(renter: Renter) -> None:
     instance = place(renter)
     for seconds, rank in ((5, 1), (9, 0), (9, 0)):

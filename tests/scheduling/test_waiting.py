@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -53,6 +54,21 @@ def test_a_gang_is_told_how_many_nodes_have_room() -> None:
     assert choice.wait_reason is WaitReason.WAITING_FOR_CAPACITY
     facts = read_wait_facts(reason=choice.wait_reason, rejected=choice.rejected, devices=8, nodes=3)
     assert (facts["nodes"], facts["fitting_nodes"]) == (3, 2)
+
+
+def test_devices_whose_processors_or_memory_no_node_could_ever_give_are_too_many() -> None:
+    """Eight empty devices on a node with memory for five of them; a pair of such nodes holds no gang either."""
+    small = replace(stock(1), capacity_cpu_millis=128_000, capacity_memory_mib=599_999, free_memory_mib=599_999)
+    for nodes in (1, 2):
+        choice = choose(
+            request=request(8, nodes=nodes), stocks=[small, replace(small, stock_id=UUID(int=2), node="node-2")]
+        )
+        assert choice.wait_reason is WaitReason.REQUEST_TOO_LARGE
+        facts = read_wait_facts(reason=choice.wait_reason, rejected=choice.rejected, devices=8, nodes=nodes)
+        assert (facts["requested"], facts["free"]) == (8, 5)
+    assert choose(request=request(5), stocks=[replace(small, free_memory_mib=0)]).wait_reason is (
+        WaitReason.WAITING_FOR_CAPACITY
+    )
 
 
 def test_what_no_node_or_cluster_could_ever_hold_is_said_so() -> None:
