@@ -16,12 +16,14 @@ from bench.figures import Figure
 from bench.listing import MACHINE, bench_list
 from bench.postings import bench_postings
 from bench.renting import bench_calls, bench_latency, bench_throughput
+from bench.usage_events import bench_usage_events
 
 BENCHES: dict[str, Callable[[Arena], list[Figure]]] = {
     "calls": bench_calls,
     "latency": bench_latency,
     "throughput": lambda place: [bench_throughput(place)],
     "list": lambda place: [bench_list(place)],
+    "usage": lambda place: bench_usage_events(stack=place.stack, environment=place.environment),
     "postings": lambda _place: bench_postings(),
 }
 RESULTS = Path(__file__).with_name("results")

@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db import connection
 
 from billing.models import ChangeAnswer, Charge, ChargeKind, TermChange, UsageInterval, UsageKind
+from billing.prices import Buyer, find_storage_price
 from billing.rating import (
     SHAPES,
     AgreedPrice,
@@ -25,12 +26,16 @@ from billing.rating import (
 from marketplace.instances.models import Instance, InstanceTerm
 from marketplace.kernel import ids
 from marketplace.kernel.clock import seconds_between
+from marketplace.tenants.models import Tenant
 
 SECOND: Final = timedelta(seconds=1)
+DEVICE_METERS: Final = frozenset({Meter.DEVICE, Meter.HELD})
 
 
 def charge_interval(*, interval: UsageInterval) -> list[Charge]:
     """Write the charges of a closed interval that is metered and has an agreed price; none for others. Once, by its key.
+
+    Storage costs what the site's storage cost its buyer when the instance's terms were agreed. Addresses and egress have no price.
 
     Raises:
         ValueError: The interval is open: an open one has no price yet.
@@ -45,16 +50,36 @@ def charge_interval(*, interval: UsageInterval) -> list[Charge]:
         raise ValueError(message)
     if Charge.objects.filter(usage_interval=interval, kind=ChargeKind.USAGE).exists():
         return []
+    prices = _list_prices(interval.term, meter=interval.meter)
+    if not prices:
+        return []
     instance = Instance.objects.select_related("project").get(id=interval.instance_id)
     pieces = rate_usage(
-        prices=list_agreed_prices(terms=[interval.term])[interval.term.id],
+        prices=prices,
         devices=interval.quantity,
         started_at=interval.started_at,
         ended_at=interval.ended_at,
         meter=interval.meter,
     )
     charges = [_charge(piece, interval=interval, term=interval.term, instance=instance) for piece in pieces]
-    return record_charges(charges=charges, instance=instance, offer_id=interval.term.offer_id)
+    return record_charges(charges=charges, instance=instance, offer_id=_offer_of(interval.term, meter=interval.meter))
+
+
+def _list_prices(term: InstanceTerm, *, meter: str) -> tuple[AgreedPrice, ...]:
+    """What holds for a meter under a term; nothing where the meter has no price."""
+    if meter in DEVICE_METERS:
+        return list_agreed_prices(terms=[term])[term.id]
+    if meter != Meter.VOLUME:
+        return ()
+    tenant = Tenant.objects.get(id=term.tenant_id)
+    buyer = Buyer(tenant_id=tenant.id, sector=tenant.sector)
+    price = find_storage_price(site_id=term.offer.site_id, buyer=buyer, now=term.agreed_at)
+    return () if price is None else (price,)
+
+
+def _offer_of(term: InstanceTerm, *, meter: str) -> UUID | None:
+    """What a report by accelerator shows it under; storage belongs to none."""
+    return term.offer_id if meter in DEVICE_METERS else None
 
 
 def reverse_charges(*, interval: UsageInterval) -> list[Charge]:
@@ -69,7 +94,7 @@ def reverse_charges(*, interval: UsageInterval) -> list[Charge]:
     rows = Charge.objects.filter(usage_interval=interval, kind=ChargeKind.USAGE).order_by("started_at")
     reversed_ = [take_off(charge, kind=ChargeKind.CORRECTION) for charge in rows]
     instance = Instance.objects.select_related("project").get(id=interval.instance_id)
-    return record_charges(charges=reversed_, instance=instance, offer_id=interval.term.offer_id)
+    return record_charges(charges=reversed_, instance=instance, offer_id=_offer_of(interval.term, meter=interval.meter))
 
 
 def take_off(charge: Charge, *, kind: ChargeKind) -> Charge:
@@ -194,14 +219,18 @@ def _charge(piece: Piece, *, interval: UsageInterval, term: InstanceTerm, instan
         shape=piece.shape,
         unit=piece.price.unit,
         price_micros=piece.price_micros,
-        price_micros_per_device_hour=(
-            piece.price_micros if interval.meter == Meter.HELD else piece.price.micros_per_device_hour
-        ),
-        devices=piece.devices,
+        price_micros_per_device_hour=_per_device_hour(piece, meter=interval.meter),
+        devices=piece.devices if interval.meter in DEVICE_METERS else 0,
         unit_seconds=piece.unit_seconds,
-        device_seconds=piece.device_seconds,
+        device_seconds=piece.device_seconds if interval.meter in DEVICE_METERS else 0,
         numerator=piece.numerator,
         started_at=piece.started_at,
         ended_at=piece.ended_at,
         month=piece.month,
     )
+
+
+def _per_device_hour(piece: Piece, *, meter: str) -> int:
+    if meter not in DEVICE_METERS:
+        return 0
+    return piece.price_micros if meter == Meter.HELD else piece.price.micros_per_device_hour

@@ -40,6 +40,18 @@ def apply_outage(outage_id: str) -> None:
     apply_outage_to_usage(actor=METER, outage_id=UUID(outage_id), now=clock.now())
 
 
+@shared_task(name="billing.apply_usage_events")
+def apply_usage_events(provider_id: str) -> int:
+    """Meter every instance of which a provider has told usage that is not taken into account; how many."""
+    with as_actor(METER):
+        due = metering.list_told_of(provider_id=UUID(provider_id))
+    for instance_id in due:
+        with as_actor(METER):
+            metering.meter_instance(instance_id=instance_id, now=clock.now())
+        watch.watch_instance(actor=WATCH, instance_id=instance_id, now=clock.now())
+    return len(due)
+
+
 @shared_task(name="billing.meter_due")
 def meter_due() -> int:
     """Meter every instance whose usage lags behind what is known; how many. Finds what a lost hint would have.

@@ -83,6 +83,8 @@ def describe_kind(*, kind: str, meter: str = Meter.DEVICE) -> str:
     """What a line is for, in a word or two."""
     if kind in (LineKind.USAGE, LineKind.CORRECTION) and meter == Meter.HELD:
         return _("Devices kept while stopped")
+    if kind in (LineKind.USAGE, LineKind.CORRECTION) and meter == Meter.VOLUME:
+        return _("Storage")
     return {
         LineKind.USAGE: _("Usage"),
         LineKind.CORRECTION: _("Correction of usage"),

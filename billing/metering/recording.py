@@ -13,10 +13,13 @@ from uuid import UUID
 from billing.charging import charge_interval, reverse_charges
 from billing.metering.meters import Meter
 from billing.metering.reading import Evidence, SourceRun, as_rank, find_runs, read_evidence, skew_within
-from billing.metering.rules import Part, classify, cut_parts
+from billing.metering.reported import list_told, list_unapplied_events, record_told, take_back
+from billing.metering.rules import EndedBy, Part, classify, cut_parts
+from billing.metering.untold import find_untold
 from billing.minimums import charge_minimum
 from billing.models import UsageInterval
 from marketplace.instances.models import Allocation, Instance, Transition
+from marketplace.inventory.models import MeteredBy
 from marketplace.kernel import ids
 
 
@@ -46,7 +49,12 @@ def meter_instance(*, instance_id: UUID, now: datetime) -> int:
     if instance is None:
         return 0
     transitions = list(Transition.objects.filter(instance_id=instance_id).order_by("id"))
-    written = sum(_meter_run(instance, source, now=now) for source in find_runs(transitions))
+    events = list_unapplied_events(instance_id=instance_id)
+    # In this order, since the database excludes overlap: what is withdrawn goes, untold time gives way, told time comes.
+    written = take_back(events=events)
+    written += sum(_meter_run(instance, source, now=now) for source in find_runs(transitions))
+    if events:
+        written += record_told(instance=instance, events=events, now=now)
     return written + len(charge_minimum(instance=instance))
 
 
@@ -62,9 +70,19 @@ def _meter_run(instance: Instance, source: SourceRun, *, now: datetime) -> int:
     for allocation in allocations:
         own = as_rank(instance=instance, source=source, rank=allocation.rank)
         target = _Target(instance=instance, allocation=allocation, source=own, evidence=evidence)
-        parts = classify(run=own.run, spells=evidence.spells, seen=evidence.seen.get(allocation.rank, ()), now=now)
-        written += _write(target, parts)
+        written += _write(target, _find_parts(target, now=now))
     return written
+
+
+def _find_parts(target: _Target, *, now: datetime) -> list[Part]:
+    """What a run's rows should say: all of its time, or where the site meters itself the time that it has not told."""
+    allocation, run = target.allocation, target.source.run
+    if allocation.metered_by == MeteredBy.ONDOL:
+        seen = target.evidence.seen.get(allocation.rank, ())
+        return classify(run=run, spells=target.evidence.spells, seen=seen, now=now)
+    if run.ended_by is EndedBy.FAILED_START:
+        return []
+    return find_untold(run=run, told=list_told(allocation_id=allocation.id), now=now)
 
 
 def _write(target: _Target, parts: Sequence[Part]) -> int:

@@ -38,6 +38,7 @@ class Cause(StrEnum):
     RESTARTED_UNSEEN = "restarted_unseen"
     UNRESOLVED = "unresolved"
     CLUSTER_SILENT = "cluster_silent"
+    NOT_TOLD = "not_told"
 
 
 class Trouble(StrEnum):

@@ -20,6 +20,7 @@ from billing.models.outage_application import OutageApplication
 from billing.models.price_book import BookState, PriceBook, PriceBookEntry
 from billing.models.price_version import PricePlan, PriceTerms, PriceUnit, PriceVersion
 from billing.models.term_change import ChangeAnswer, TermChange
+from billing.models.usage_event import UsageEvent, UsageEventType
 from billing.models.usage_interval import UsageInterval, UsageKind
 
 __all__ = [
@@ -56,6 +57,8 @@ __all__ = [
     "SpendHold",
     "TermChange",
     "TopUp",
+    "UsageEvent",
+    "UsageEventType",
     "UsageInterval",
     "UsageKind",
 ]

@@ -21,6 +21,7 @@ class Meter(StrEnum):
 
     DEVICE = "device"
     HELD = "held_device"
+    VOLUME = "volume"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

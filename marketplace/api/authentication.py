@@ -8,11 +8,13 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.request import Request
 
+from marketplace.inventory.provider_keys import find_prefix_of_provider
 from marketplace.kernel import clock
 from marketplace.kernel.actors import Actor, ActorKind
 from marketplace.kernel.crypto import equal_in_constant_time
 from marketplace.kernel.errors import OndolError
-from marketplace.tenants.api_keys import find_prefix, hash_key
+from marketplace.kernel.key_text import hash_key
+from marketplace.tenants.api_keys import find_prefix
 
 _NOBODY: Final = b"\0" * 32
 
@@ -56,6 +58,13 @@ class Caller:
         self.actor = actor
 
 
+class ProviderKeyNeeded(Unauthenticated):
+    """No provider's key, or one that does not exist; the two are not told apart."""
+
+    title = _("A valid provider key is needed.")
+    remedy = _("Send `Authorization: Bearer <key>` with a key that an operator issued for your site's meter.")
+
+
 class ApiKeyAuthentication(BaseAuthentication):
     """`Authorization: Bearer ondol_…`."""
 
@@ -84,6 +93,46 @@ class ApiKeyAuthentication(BaseAuthentication):
         if row[5] is not None and row[5] <= clock.now():
             raise ApiKeyExpired
         return Caller(_actor(row, prefix=prefix, request=request)), None
+
+    def authenticate_header(self, _request: Request) -> str:
+        """What a 401 names."""
+        return 'Bearer realm="ondol"'
+
+
+class ProviderKeyAuthentication(BaseAuthentication):
+    """`Authorization: Bearer ondolprv_…`: a provider's meter, which has a key of its own kind and no organization."""
+
+    def authenticate(self, request: Request) -> tuple[Caller, None]:
+        """The caller behind the key.
+
+        Raises:
+            ProviderKeyNeeded, ApiKeyExpired, ApiKeyRevoked: Before anything is read.
+        """
+        scheme, _, text = get_authorization_header(request).decode("latin-1").partition(" ")
+        prefix = find_prefix_of_provider(text.strip()) if scheme.lower() == "bearer" else None
+        if prefix is None:
+            raise ProviderKeyNeeded
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT id, provider_id, secret_hash, expires_at, revoked_at FROM find_provider_key(%s)", [prefix]
+            )
+            row = cursor.fetchone()
+        stored = bytes(row[2]) if row else _NOBODY
+        if not equal_in_constant_time(hash_key(text.strip()), stored) or row is None:
+            raise ProviderKeyNeeded
+        if row[4] is not None:
+            raise ApiKeyRevoked
+        if row[3] is not None and row[3] <= clock.now():
+            raise ApiKeyExpired
+        actor = Actor(
+            kind=ActorKind.PROVIDER,
+            name=f"key {prefix}",
+            provider_id=row[1],
+            api_key_id=row[0],
+            address=request.META.get("REMOTE_ADDR", ""),
+            request_id=getattr(request, "request_id", ""),
+        )
+        return Caller(actor), None
 
     def authenticate_header(self, _request: Request) -> str:
         """What a 401 names."""

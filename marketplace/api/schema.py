@@ -64,3 +64,18 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
             "bearerFormat": "ondol_…",
             "description": "An API key of a project.",
         }
+
+
+class ProviderKeyScheme(ApiKeyScheme):  # type: ignore[no-untyped-call]
+    """How the schema says `Authorization: Bearer ondolprv_…`."""
+
+    target_class = "marketplace.api.authentication.ProviderKeyAuthentication"
+    name = "providerKey"
+
+    def get_security_definition(self, auto_schema: object) -> dict[str, str]:
+        """An HTTP bearer scheme."""
+        return {
+            **super().get_security_definition(auto_schema),
+            "bearerFormat": "ondolprv_…",
+            "description": "A key of a provider's meter; operators issue it.",
+        }

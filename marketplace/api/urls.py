@@ -18,6 +18,8 @@ from marketplace.api.v1 import (
     schedules,
     spending,
     tenant,
+    usage,
+    usage_events,
 )
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -44,6 +46,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("instances/<str:instance_id>/charges", costs.InstanceChargesView.as_view()),
     path("price-changes", price_changes.PriceChangesView.as_view()),
     path("price-changes/<str:change_id>/actions", price_changes.PriceChangeActionsView.as_view()),
+    path("usage", usage.UsageView.as_view()),
+    path("usage-events", usage_events.UsageEventsView.as_view()),
     path("costs", costs.CostsView.as_view()),
     path("agreements", agreements.AgreementsView.as_view()),
     path("projects", tenant.ProjectsView.as_view()),

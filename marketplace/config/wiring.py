@@ -38,6 +38,7 @@ def bind_hints() -> None:
     hints.bind("stock.freed", wake_admitter)
     hints.bind("instance.due", partial(_send_tasks, "clusters.reconcile_instances", "provision"))
     hints.bind("outage.changed", partial(_send_task, "billing.apply_outage", "billing"))
+    hints.bind("usage.told", partial(_send_task, "billing.apply_usage_events", "billing"))
     hints.bind("instance.moved", partial(_send_tasks, "billing.meter_instances", "billing"))
     hints.bind("node.suspect", partial(_send_task, "inventory.judge_nodes", "default"))
     hints.bind("spending.changed", partial(_send_task, "billing.watch_tenant", "billing"))

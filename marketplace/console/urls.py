@@ -13,6 +13,7 @@ from marketplace.console.views import (
     quota_requests,
     quotas,
     rules,
+    self_metering,
 )
 
 app_name = "console"
@@ -23,6 +24,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("credit/top-ups", money.top_up, name="top-up"),
     path("credit/top-ups/<str:top_up_id>/decide", money.decide, name="top-up-decide"),
     path("credit/payment-mode", money.payment_mode, name="payment-mode"),
+    path("self-metering", self_metering.self_metering, name="self-metering"),
+    path("self-metering/sites", self_metering.change_site, name="self-metering-site"),
+    path("self-metering/keys", self_metering.issue_key, name="provider-key-issue"),
+    path("self-metering/keys/<str:key_id>/revoke", self_metering.revoke_key, name="provider-key-revoke"),
     path("ledger", money.ledger, name="ledger"),
     path("queue", queue.queue, name="queue"),
     path("queue/<str:instance_id>", queue.explain, name="queue-explain"),

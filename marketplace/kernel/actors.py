@@ -22,6 +22,7 @@ class ActorKind(StrEnum):
 
     ANONYMOUS = "anonymous"
     CUSTOMER = "customer"
+    PROVIDER = "provider"
     OPERATOR = "operator"
     SYSTEM = "system"
 
@@ -39,7 +40,8 @@ class Actor:
     """A person, an API key or a process, with everything that access rules and the audit log need.
 
     Attributes:
-        tenant_id: The one tenant whose rows are visible; None for anonymous, operators and the system.
+        tenant_id: The one tenant whose rows are visible; None for anonymous, providers, operators and the system.
+        provider_id: The one provider whose own rows are visible, for its keys.
         project_ids: Projects the actor is confined to; None means every project of the tenant.
         permissions: Permission names granted by role or by the key's scopes, e.g. `instances.write`.
         name: For the audit log: an e-mail address, a key's prefix or a process name.
@@ -49,6 +51,7 @@ class Actor:
     name: str
     user_id: UUID | None = None
     tenant_id: UUID | None = None
+    provider_id: UUID | None = None
     api_key_id: UUID | None = None
     project_ids: frozenset[UUID] | None = None
     permissions: frozenset[str] = field(default_factory=frozenset)
@@ -83,7 +86,8 @@ def system_actor(name: str) -> Actor:
 ANONYMOUS: Final = Actor(kind=ActorKind.ANONYMOUS, name="anonymous")
 
 _SET: Final = (
-    "SELECT set_config('role', %s, true), set_config('ondol.tenant', %s, true), set_config('ondol.user', %s, true)"
+    "SELECT set_config('role', %s, true), set_config('ondol.tenant', %s, true), set_config('ondol.user', %s, true),"
+    " set_config('ondol.provider', %s, true)"
 )
 
 
@@ -91,7 +95,7 @@ _SET: Final = (
 def as_actor(actor: Actor) -> Iterator[Actor]:
     """Open one transaction in which the database shows what `actor` may see, and nothing else.
 
-    Commits on a clean exit, rolls back on an exception. One round trip sets role, tenant and user with SET LOCAL semantics.
+    Commits on a clean exit, rolls back on an exception. One round trip sets role, tenant, user and provider, as SET LOCAL would.
     Not reentrant for another actor: inside a transaction of ours a second actor is a programming error.
 
     Raises:
@@ -148,11 +152,11 @@ def forget_dead_connection(**_signal: object) -> None:
 
 _BEGIN: Final = (
     "BEGIN;SELECT set_config('role','{role}',true),set_config('ondol.tenant','{tenant}',true),"
-    "set_config('ondol.user','{user}',true)"
+    "set_config('ondol.user','{user}',true),set_config('ondol.provider','{provider}',true)"
 )
 
 
-def _begin(actor: Actor) -> tuple[str, str, str]:
+def _begin(actor: Actor) -> tuple[str, str, str, str]:
     """Begin and become the actor in one round trip, which psycopg would make two; every request and task pays for it.
 
     The values are the name of a role and digits of UUIDs, so nothing in them needs quoting.
@@ -161,26 +165,28 @@ def _begin(actor: Actor) -> tuple[str, str, str]:
         role=actor.database_role,
         tenant=actor.tenant_id.hex if actor.tenant_id else "",
         user=actor.user_id.hex if actor.user_id else "",
+        provider=actor.provider_id.hex if actor.provider_id else "",
     )
     with connection.wrap_database_errors:
         result = connection.connection.pgconn.exec_(statement.encode())
         if result.status != ExecStatus.TUPLES_OK:
             raise error_from_result(result)
-    return "none", "", ""
+    return "none", "", "", ""
 
 
-def _switch(actor: Actor) -> tuple[str, str, str]:
+def _switch(actor: Actor) -> tuple[str, str, str, str]:
     """Become the actor within a test's outer transaction: SET LOCAL would outlive the savepoint, so remember what to put back."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT current_setting('role'), coalesce(current_setting('ondol.tenant', true), ''),"
-            " coalesce(current_setting('ondol.user', true), '')"
+            " coalesce(current_setting('ondol.user', true), ''), coalesce(current_setting('ondol.provider', true), '')"
         )
-        before: tuple[str, str, str] = cursor.fetchone()
-        cursor.execute(_SET, [actor.database_role, str(actor.tenant_id or ""), str(actor.user_id or "")])
+        before: tuple[str, str, str, str] = cursor.fetchone()
+        owners = (actor.tenant_id, actor.user_id, actor.provider_id)
+        cursor.execute(_SET, [actor.database_role, *(str(owner or "") for owner in owners)])
     return before
 
 
-def _restore(before: tuple[str, str, str]) -> None:
+def _restore(before: tuple[str, str, str, str]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(_SET, list(before))

@@ -11,6 +11,7 @@ from django.db.migrations.operations import RunSQL
 TENANT: Final = "NULLIF(current_setting('ondol.tenant', true), '')::uuid"
 """NULLIF: a pooled connection whose setting was reset yields '', and ''::uuid would raise instead of matching nothing."""
 USER: Final = "NULLIF(current_setting('ondol.user', true), '')::uuid"
+PROVIDER: Final = "NULLIF(current_setting('ondol.provider', true), '')::uuid"
 
 
 def _grants(table: str, *, web: str, staff: str) -> list[str]:

@@ -39,6 +39,11 @@ class Caller:
         content = response.content
         return response.status_code, json.loads(content) if content else None, response
 
+    def call_raw(self, path: str) -> Any:
+        """The response to a GET whose answer is no JSON."""
+        headers = {"Authorization": f"Bearer {self.secret}", "Accept-Language": "en"}
+        return self.client.get(f"/api/v1{path}", headers=headers)
+
     def body(self, **changes: Any) -> dict[str, Any]:
         """A rent for two H200s."""
         return {

@@ -7,7 +7,8 @@ from django.utils import translation
 
 from billing.metering import meter_instance
 from billing.metering.texts import explain_cause
-from billing.usage_queries import iterate_month, list_unpaid_parts, read_month_usage
+from billing.rating import month_bounds
+from billing.usage_queries import UsageFilter, iterate_parts, list_unpaid_parts, read_month_usage
 from marketplace.inventory.models import OutageKind
 from marketplace.inventory.outages import record_node_ready, record_node_trouble
 from marketplace.kernel.actors import as_actor
@@ -40,7 +41,8 @@ def test_a_month_is_told_by_kind_and_instance_with_reasons() -> None:
         found = read_month_usage(actor=renter.actor, month=NOVEMBER, now=now, limit=10)
         first = read_month_usage(actor=renter.actor, month=NOVEMBER, now=now, limit=1)
         parts = list_unpaid_parts(actor=renter.actor, month=NOVEMBER, now=now, limit=10)
-        rows = list(iterate_month(actor=renter.actor, month=NOVEMBER, now=now))
+        since, until = month_bounds(NOVEMBER)
+        rows = list(iterate_parts(actor=renter.actor, wanted=UsageFilter(since=since, until=until), now=now))
         empty = read_month_usage(actor=renter.actor, month=date(2026, 12, 1), now=now, limit=10)
     assert (found.sums.metered, found.sums.excused, found.sums.unknown) == (2 * (3_000 + 3_600), 2 * 600, 0)
     assert {(row.name, row.sums.metered, row.sums.excused) for row in found.instances} == {

@@ -6,6 +6,7 @@ from typing import Any, Final
 import orjson
 from django.utils.translation import get_language
 
+from billing.metering.meters import METERS, Meter
 from billing.metering.texts import explain_cause
 from billing.models import UsageInterval
 from marketplace.api.rendering import instant, instant_from_text, known_public, public, public_from_text
@@ -148,8 +149,11 @@ def render_usage(row: UsageInterval) -> dict[str, Any]:
         "kind": row.kind,
         "reason": row.reason or None,
         "explanation": explain_cause(row.reason) or None,
+        "meter": row.meter,
+        "quantity": row.quantity,
+        "unit": METERS[Meter(row.meter)].unit,
         "rank": row.rank,
-        "devices": row.quantity,
+        "devices": row.quantity if METERS[Meter(row.meter)].unit == "device" else None,
         "started_at": instant(row.started_at),
         "ended_at": instant(row.ended_at),
         "clock_skew_ms": row.clock_skew_ms,

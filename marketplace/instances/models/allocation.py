@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models import Q
 
 from marketplace.instances.models.instance import Instance, InstanceTerm
-from marketplace.inventory.models import NodeStock
+from marketplace.inventory.models import MeteredBy, NodeStock
 from marketplace.kernel import ids
 
 
@@ -13,6 +13,7 @@ class Allocation(models.Model):
 
     Attributes:
         is_node_dedicated: No other tenant may have devices on the node as long as this one is live.
+        metered_by: Whose word its usage is billed by, as the site had it when the devices were promised.
         rank: Position in a gang; 0 for a single-node instance.
         released_at: When the devices went back to the node's stock; set once.
     """
@@ -30,6 +31,7 @@ class Allocation(models.Model):
     cpu_millis = models.PositiveIntegerField()
     memory_mib = models.PositiveIntegerField()
     is_node_dedicated = models.BooleanField(default=False)
+    metered_by = models.CharField(max_length=8, choices=MeteredBy, default=MeteredBy.ONDOL)
     allocated_at = models.DateTimeField()
     released_at = models.DateTimeField(null=True)
 

@@ -1,6 +1,6 @@
 """What the admitter writes: a place, the reason to wait, the decision behind either, the end of waiting."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ from django.db import connection
 from marketplace.instances.models import Allocation, DecisionOutcome, Instance, PlacementDecision, StartEstimate
 from marketplace.instances.operations.moving import _move, _move_placed, condition, lock_instance
 from marketplace.instances.states import Goal, Reason, State
+from marketplace.inventory.models import MeteredBy, NodeStock
 from marketplace.quotas.operations import lock_held_quotas, release_quota
 
 
@@ -78,6 +79,7 @@ def allocate_many(*, promises: Sequence[Promise], now: datetime) -> list[Allocat
         instance.attempt += 1
         instance.conditions["CapacityAllocated"] = condition(status="True", reason="Allocated", now=now)
         instance.conditions["PodsReady"] = condition(status="False", reason="Provisioning", now=now)
+    self_metering = _list_self_metering({node.stock_id for promise in promises for node in promise.nodes})
     allocations = [
         Allocation(
             tenant_id=promise.instance.tenant_id,
@@ -90,6 +92,7 @@ def allocate_many(*, promises: Sequence[Promise], now: datetime) -> list[Allocat
             cpu_millis=node.cpu_millis,
             memory_mib=node.memory_mib,
             is_node_dedicated=promise.is_node_dedicated,
+            metered_by=MeteredBy.SITE if node.stock_id in self_metering else MeteredBy.ONDOL,
             allocated_at=now,
         )
         for promise in promises
@@ -101,6 +104,12 @@ def allocate_many(*, promises: Sequence[Promise], now: datetime) -> list[Allocat
     ).update(started_at=now)
     _move_placed([promise.instance for promise in promises], now=now)
     return allocations
+
+
+def _list_self_metering(stock_ids: Collection[UUID]) -> set[UUID]:
+    """Those of the stocks whose site meters itself; one query."""
+    rows = NodeStock.objects.filter(id__in=stock_ids, node__cluster__site__metered_by=MeteredBy.SITE)
+    return set(rows.values_list("id", flat=True))
 
 
 def record_waiting_many(*, news: Sequence[WaitNews], now: datetime) -> set[UUID]:

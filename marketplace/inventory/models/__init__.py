@@ -11,8 +11,9 @@ from marketplace.inventory.models.node import Node, NodeStock
 from marketplace.inventory.models.offer import Offer, OfferStatus
 from marketplace.inventory.models.outage import Outage, OutageKind
 from marketplace.inventory.models.provider import Provider, Seller, SellingMode, SellingTerm
+from marketplace.inventory.models.provider_key import ProviderKey
 from marketplace.inventory.models.quarantine import Component, Quarantine, QuarantineKind
-from marketplace.inventory.models.site import Site, Zone
+from marketplace.inventory.models.site import MeteredBy, Site, Zone
 
 __all__ = [
     "Accelerator",
@@ -27,6 +28,7 @@ __all__ = [
     "IncidentKind",
     "IsolationClass",
     "MaintenanceWindow",
+    "MeteredBy",
     "Node",
     "NodeIncident",
     "NodeSharing",
@@ -36,6 +38,7 @@ __all__ = [
     "Outage",
     "OutageKind",
     "Provider",
+    "ProviderKey",
     "Quarantine",
     "QuarantineKind",
     "Seller",

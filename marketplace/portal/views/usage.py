@@ -1,24 +1,32 @@
 """A month's usage by its three kinds: metered, excused, unknown."""
 
-import csv
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from billing.metering.texts import explain_cause
+from billing.metering.texts import describe_amount, describe_meter
 from billing.rating import month_bounds, month_of
-from billing.usage_queries import KindSums, iterate_month, list_unpaid_parts, read_month_usage
-from marketplace.kernel import clock, ids
-from marketplace.kernel.csv_cells import neutralise
+from billing.usage_file import write_usage
+from billing.usage_queries import (
+    KindSums,
+    MeterUsage,
+    UsageFilter,
+    iterate_parts,
+    list_unpaid_parts,
+    read_month_usage,
+    read_other_meters,
+)
+from marketplace.kernel import clock
 from marketplace.kernel.days import parse_day
 from marketplace.portal.page import Page, member_page
 
 INSTANCES_PER_PAGE: Final = 50
 REASONS_SHOWN_MAX: Final = 100
 BAR_WIDTH: Final = 1_000
+KINDS: Final = ("metered", "excused", "unknown")
 
 
 @require_GET
@@ -36,6 +44,7 @@ def usage(page: Page) -> HttpResponse:
         "usage.html",
         found=found,
         bars=_bars(found.sums),
+        meters=[_meter_row(row) for row in read_other_meters(actor=page.actor, month=month, now=now)],
         parts=list_unpaid_parts(actor=page.actor, month=month, now=now, limit=REASONS_SHOWN_MAX),
         number=number,
         before=before,
@@ -46,41 +55,21 @@ def usage(page: Page) -> HttpResponse:
 @require_GET
 @member_page("usage")
 def usage_csv(page: Page) -> HttpResponse:
-    """Every interval of the month, for a spreadsheet: UTF-8 with a mark, so that Korean is read as such."""
+    """Every interval of the month, for a spreadsheet."""
     now = clock.now()
     month = _read_month(page, now)
-    response = HttpResponse(content_type="text/csv; charset=utf-8")
-    response.headers["Content-Disposition"] = f'attachment; filename="usage-{month:%Y-%m}.csv"'
-    response.headers["Cache-Control"] = "no-store"
-    response.write("\ufeff")
-    writer = csv.writer(response)
-    writer.writerow(
-        [
-            "interval", "project", "instance", "name", "meter", "kind", "reason", "quantity", "started_at", "ended_at",
-            "seconds", "amount", "amount_unit",
-        ]
-    )  # fmt: skip
-    for part in iterate_month(actor=page.actor, month=month, now=now):
-        row = part.interval
-        instance = row.instance
-        writer.writerow(
-            [
-                ids.format_id(prefix="use", value=row.id),
-                neutralise(row.project.name),
-                ids.format_id(prefix="ins", value=instance.id) if instance else "",
-                neutralise(instance.name) if instance else "",
-                row.meter,
-                row.kind,
-                explain_cause(row.reason),
-                row.quantity,
-                _utc(part.started_at),
-                _utc(part.ended_at) if part.ended_at else "",
-                part.seconds,
-                part.amount,
-                part.amount_unit,
-            ]
-        )
-    return response
+    since, until = month_bounds(month)
+    parts = iterate_parts(actor=page.actor, wanted=UsageFilter(since=since, until=until), now=now)
+    headers = {"Content-Disposition": f'attachment; filename="usage-{month:%Y-%m}.csv"', "Cache-Control": "no-store"}
+    return HttpResponse(write_usage(parts), content_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _meter_row(row: MeterUsage) -> dict[str, str]:
+    """A meter and its three sums in words."""
+    return {
+        "title": describe_meter(row.meter),
+        **{kind: describe_amount(meter=row.meter, amount=getattr(row.sums, kind)) for kind in KINDS},
+    }
 
 
 def _bars(sums: KindSums) -> list[dict[str, Any]]:
@@ -117,7 +106,3 @@ def _read_month(page: Page, now: datetime) -> date:
 def _read_page(page: Page) -> int:
     text = page.request.GET.get("page", "1")
     return int(text) if text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= 10_000 else 1
-
-
-def _utc(instant: datetime) -> str:
-    return instant.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
