@@ -17,6 +17,7 @@ PAGES: Final[tuple[tuple[Promise, str, str], ...]] = (
     (_("Limits by file"), "upload_file", "console:quota-file"),
     (_("Certificates"), "verified_user", "console:certificates"),
     (_("Data classes and rules"), "policy", "console:rules"),
+    (_("Unknown time"), "help_clinic", "console:unknown-time"),
     (_("Self-metering sites"), "speed", "console:self-metering"),
     (_("Price book"), "sell", "console:prices"),
     (_("Commitments and discounts"), "handshake", "console:agreements"),

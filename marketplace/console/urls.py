@@ -14,6 +14,7 @@ from marketplace.console.views import (
     quotas,
     rules,
     self_metering,
+    unknown_time,
 )
 
 app_name = "console"
@@ -24,6 +25,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("credit/top-ups", money.top_up, name="top-up"),
     path("credit/top-ups/<str:top_up_id>/decide", money.decide, name="top-up-decide"),
     path("credit/payment-mode", money.payment_mode, name="payment-mode"),
+    path("unknown-time", unknown_time.unknown_time, name="unknown-time"),
+    path("unknown-time/preview", unknown_time.preview, name="statement-preview"),
+    path("unknown-time/statements", unknown_time.record, name="statement-record"),
+    path("unknown-time/statements/<str:outage_id>/withdraw", unknown_time.withdraw, name="statement-withdraw"),
     path("self-metering", self_metering.self_metering, name="self-metering"),
     path("self-metering/sites", self_metering.change_site, name="self-metering-site"),
     path("self-metering/keys", self_metering.issue_key, name="provider-key-issue"),

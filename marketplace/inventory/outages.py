@@ -22,6 +22,7 @@ WATCHER: Final = "watcher"
 SKEW_MS_MAX: Final = 5_000
 """A node's clock that is farther off than this alarms and is written on its usage."""
 NODE_TROUBLES: Final = (OutageKind.NODE_NOT_READY, OutageKind.NODE_LOST)
+STATEMENT_CHARACTERS_MAX: Final = 200
 STATEMENTS: Final = (OutageKind.SITE_OUTAGE, OutageKind.STATED_UP)
 
 
@@ -138,17 +139,19 @@ def record_statement(
     ended_at: datetime,
     statement: str,
     now: datetime,
+    reason: str = "",
 ) -> Outage:
     """Keep what a provider states of a cluster: that it was down (excused) or that it served (metered where unknown). Audited.
+
+    Args:
+        statement: The document: number, date, who signed.
+        reason: Of the operator who records it, for the audit log; default: the statement.
 
     Raises:
         StatementInvalid: See the class.
         NotFound: Unknown cluster.
     """
-    if kind not in STATEMENTS:
-        raise StatementInvalid(reason=_("A statement says that a cluster was down or that it served."), pointer="/kind")
-    if not started_at < ended_at <= now:
-        raise StatementInvalid(reason=_("The time ends after it begins, and lies in the past."), pointer="/ended_at")
+    check_statement(kind=kind, started_at=started_at, ended_at=ended_at, statement=statement, now=now)
     cluster = Cluster.objects.filter(id=cluster_id).first()
     if cluster is None:
         raise NotFound(pointer="/cluster")
@@ -157,11 +160,29 @@ def record_statement(
         evidence={"statement": statement}, recorded_at=now,
     )  # fmt: skip
     record_act(
-        actor=actor, action="outage.stated", object_type=Outage.TYPE_PREFIX, object_id=outage.id, now=now, reason=statement,
-        changes={"kind": kind, "started_at": started_at.isoformat(), "ended_at": ended_at.isoformat()},
+        actor=actor, action="outage.stated", object_type=Outage.TYPE_PREFIX, object_id=outage.id, now=now,
+        reason=reason or statement, changes={
+            "kind": kind, "started_at": started_at.isoformat(), "ended_at": ended_at.isoformat(), "statement": statement,
+        },
     )  # fmt: skip
     hint("outage.changed", outage.id)
     return outage
+
+
+def check_statement(
+    *, kind: OutageKind, started_at: datetime, ended_at: datetime, statement: str, now: datetime
+) -> None:
+    """Refuse what cannot be a statement.
+
+    Raises:
+        StatementInvalid: See the class.
+    """
+    if kind not in STATEMENTS:
+        raise StatementInvalid(reason=_("A statement says that a cluster was down or that it served."), pointer="/kind")
+    if not started_at < ended_at <= now:
+        raise StatementInvalid(reason=_("The time ends after it begins, and lies in the past."), pointer="/ended_at")
+    if not 1 <= len(statement) <= STATEMENT_CHARACTERS_MAX:
+        raise StatementInvalid(reason=_("Name the document in at most 200 characters."), pointer="/statement")
 
 
 def open_maintenance(

@@ -37,6 +37,7 @@ def post(secret: str, body: Any, *, media_type: str = BATCH) -> tuple[int, dict[
 def told_hour(small_market: SmallMarket, caller: Caller, time_machine: Any) -> tuple[IssuedProviderKey, Any]:
     """A self-metering site's key, and an instance that ran there for an hour; it is an hour later."""
     let_site_meter(small_market.site)
+    time_machine.move_to(NOW, tick=True)  # ids are in order of time, and so are transitions
     instance = run_instance(caller.renter, started_at=NOW, ended_at=NOW + timedelta(hours=1))
     issued = issue_key()
     time_machine.move_to(LATER, tick=False)

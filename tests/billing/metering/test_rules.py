@@ -33,6 +33,11 @@ def at(minutes: float) -> datetime:
     return NOON + timedelta(minutes=minutes)
 
 
+def minutes_of(instant: datetime) -> float:
+    """After noon; the inverse of `at`."""
+    return (instant - NOON) / timedelta(minutes=1)
+
+
 def run(*, ended: float | None = 60, by: EndedBy = EndedBy.CLUSTER, known: float | None = None) -> Run:
     """A run from noon on."""
     return Run(
