@@ -1,7 +1,7 @@
 """R3: usage events accepted per second, validated and deduplicated, against a COPY of the same rows into the same table.
 
 Ours is the whole of `POST /api/v1/usage-events` over one kept connection to a web process: check the key, parse the body, check
-every event, look for known ones and for the promises of devices, write, audit, commit; a thousand events a batch, one commit each. The
+every event, look for known ones and promises of devices, write, audit, commit; a thousand events a batch, a commit each. The
 baseline copies rows that were rendered before, text and all, batch by batch into the same table with its constraints and
 indexes, one commit each, as the superuser, since COPY is refused under row-level security: what a program would do that trusts its
 caller and knows every id. `python -m bench.usage_events` needs PostgreSQL alone.

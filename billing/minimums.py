@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.db.models import Q, Sum
 
-from billing.charging import list_agreed_prices, record_charges, take_off
+from billing.charging import DEVICE_METERS, list_agreed_prices, record_charges, take_off
 from billing.metering.rules import Cause
 from billing.models import Charge, ChargeKind, UsageInterval, UsageKind
 from billing.rating import AgreedPrice, Meter, month_of
@@ -55,9 +55,11 @@ def charge_minimum(*, instance: Instance) -> list[Charge]:
 def _missing(instance: Instance, term: InstanceTerm, price: AgreedPrice, rows: list[UsageInterval]) -> list[Charge]:
     """The charge of the missing term, and that of the missing charge."""
     ended_at = max(row.ended_at for row in rows if row.ended_at is not None)
-    charged = Charge.objects.filter(instance=instance, kind__in=[ChargeKind.USAGE, ChargeKind.CORRECTION]).aggregate(
-        sum=Sum("numerator")
-    )["sum"]
+    # Of the devices alone: storage has a price of its own, without a minimum.
+    usage = Charge.objects.filter(
+        instance=instance, kind__in=[ChargeKind.USAGE, ChargeKind.CORRECTION], meter__in=DEVICE_METERS
+    )
+    charged = usage.aggregate(sum=Sum("numerator"))["sum"]
     used_s = sum(
         seconds_between(start=row.started_at, end=row.ended_at)
         for row in rows

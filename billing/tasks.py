@@ -48,7 +48,7 @@ def apply_usage_events(provider_id: str) -> int:
     for instance_id in due:
         with as_actor(METER):
             metering.meter_instance(instance_id=instance_id, now=clock.now())
-        watch.watch_instance(actor=WATCH, instance_id=instance_id, now=clock.now())
+    watch.watch_instances(actor=WATCH, instance_ids=due, now=clock.now())
     return len(due)
 
 
