@@ -34,7 +34,7 @@ OWN_ACTS = f"tenant_id IS NULL AND actor_kind = 'provider' AND object_id = {PROV
 class Migration(migrations.Migration):
     dependencies = [
         ("billing", "0011_price_books"),
-        ("instances", "0010_self_metering"),
+        ("instances", "0011_self_metering"),
         ("inventory", "0008_self_metering"),
         ("kernel", "0002_security"),
     ]

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("instances", "0009_schedules"),
+        ("instances", "0010_feed_of_tenant"),
     ]
 
     operations = [
