@@ -12,6 +12,10 @@ from django.utils.translation import gettext_lazy as _
 PAGES: Final[tuple[tuple[Promise, str, str], ...]] = (
     (_("Overview"), "dashboard", "console:overview"),
     (_("Queue"), "hourglass_top", "console:queue"),
+    (_("Capacity"), "grid_view", "console:capacity"),
+    (_("Quarantine"), "report", "console:quarantines"),
+    (_("Versions"), "deployed_code_history", "console:versions"),
+    (_("Maintenance"), "construction", "console:maintenance"),
     (_("Quota requests"), "inbox", "console:quota-inbox"),
     (_("Quotas"), "account_tree", "console:quotas"),
     (_("Limits by file"), "upload_file", "console:quota-file"),

@@ -19,6 +19,7 @@ from marketplace.kernel.actors import Actor, ActorKind, savepoint
 from marketplace.kernel.errors import NotFound, OndolError, ValidationFailed
 
 REASON_CHARACTERS_MAX = 1_000
+OFFSET_MAX = 100_000
 
 Parameters = ParamSpec("Parameters")
 
@@ -74,14 +75,23 @@ class OperatorPage:
         except ids.MalformedId as error:
             raise NotFound from error
 
+    def read_offset(self) -> int:
+        """Where a list's page begins, from the URL; anything that is no number is the beginning."""
+        text = self.request.GET.get("offset", "")
+        return min(OFFSET_MAX, int(text[:7])) if text.isascii() and text.isdigit() else 0
+
     def done(self, message: str, *, to: str, **arguments: Any) -> HttpResponse:
         """Confirm what was done on the page that follows.
 
         Args:
             to: Route name, e.g. `console:overview`; `arguments` are its parts.
         """
+        return self.done_at(message, path=reverse(to, kwargs=arguments or None))
+
+    def done_at(self, message: str, *, path: str) -> HttpResponse:
+        """As `done`, for a page of which the path is known already."""
         messages.success(self.request, message)
-        return redirect(reverse(to, kwargs=arguments or None))
+        return redirect(path)
 
 
 def operator_page(

@@ -4,7 +4,9 @@ from django.urls import URLPattern, URLResolver, path
 
 from marketplace.console.views import (
     agreements,
+    capacity,
     certificates,
+    maintenance,
     money,
     overview,
     prices,
@@ -14,6 +16,7 @@ from marketplace.console.views import (
     quotas,
     rules,
     self_metering,
+    stock_acts,
     unknown_time,
 )
 
@@ -34,6 +37,17 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("self-metering/keys", self_metering.issue_key, name="provider-key-issue"),
     path("self-metering/keys/<str:key_id>/revoke", self_metering.revoke_key, name="provider-key-revoke"),
     path("ledger", money.ledger, name="ledger"),
+    path("capacity", capacity.capacity, name="capacity"),
+    path("capacity/nodes/<str:node_id>", capacity.node, name="node"),
+    path("capacity/nodes/<str:node_id>/<slug:act>", stock_acts.node_act, name="node-act"),
+    path("capacity/stock/<str:stock_id>/quarantine", stock_acts.device_act, name="device-act"),
+    path("versions", stock_acts.versions, name="versions"),
+    path("versions/quarantine", stock_acts.version_act, name="version-act"),
+    path("quarantines", stock_acts.quarantines, name="quarantines"),
+    path("quarantines/<str:quarantine_id>/release", stock_acts.release_act, name="quarantine-release"),
+    path("maintenance", maintenance.maintenance, name="maintenance"),
+    path("maintenance/<str:window_id>", maintenance.window, name="window"),
+    path("maintenance/<str:window_id>/<slug:act>", maintenance.window_act, name="window-act"),
     path("queue", queue.queue, name="queue"),
     path("queue/<str:instance_id>", queue.explain, name="queue-explain"),
     path("queue/<str:instance_id>/expire", queue.expire, name="queue-expire"),

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from marketplace.instances.models import Allocation
 from marketplace.instances.states import State
@@ -43,3 +43,11 @@ def list_occupants(*, place: Q) -> Sequence[Occupant]:
     for row in rows:
         found.setdefault(row[0], Occupant(*row))
     return list(found.values())
+
+
+def list_live_allocations_at(*, place: Q) -> QuerySet[Allocation]:
+    """Devices in use on the nodes, whatever the instance does, with organization, project, node and accelerator. Needs a staff actor."""
+    rows = Allocation.objects.filter(place, released_at__isnull=True).select_related(
+        "instance__tenant", "instance__project", "stock__node", "stock__accelerator"
+    )
+    return rows.order_by("instance__tenant__name", "instance__name", "rank")

@@ -13,6 +13,7 @@ from marketplace.inventory import health
 from marketplace.inventory.health import Cause, DeviceCount, Finding, Health, NodeState, VersionUse
 from marketplace.inventory.models import Component, IncidentKind, Node, NodeIncident, NodeStock, Quarantine
 from marketplace.inventory.quarantine import (
+    VERSION_FIELD,
     quarantine_devices,
     quarantine_node,
     quarantine_version,
@@ -26,11 +27,6 @@ _INCIDENT_OF: Final = {
     Cause.FAILED_STARTS: IncidentKind.START_FAILED,
     Cause.FLAPPING: IncidentKind.LOST,
     Cause.CONDITION: IncidentKind.CONDITION,
-}
-_VERSION_FIELD: Final = {
-    Component.DRIVER: "driver_version",
-    Component.FIRMWARE: "firmware_version",
-    Component.RUNTIME: "runtime_version",
 }
 
 
@@ -176,7 +172,7 @@ def _quarantine_versions(
             for item in found[node.id]
         )
         for vendor in {row.accelerator.vendor for row in stock[node.id]}:
-            for component, field in _VERSION_FIELD.items():
+            for component, field in VERSION_FIELD.items():
                 if version := getattr(node, field):
                     total[vendor, component, version] += 1
                     failing[vendor, component, version] += fails

@@ -1,10 +1,11 @@
 """Every write of a maintenance window; what runs in it is told and moved by `journeys.maintain`."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from marketplace.inventory.models import Cluster, Drain, MaintenanceWindow, Node, Site
@@ -58,26 +59,13 @@ def plan_maintenance(
     Locks the place's row.
     """
     place = {"site_id": site_id, "cluster_id": cluster_id, "node_id": node_id}
-    closes = closes_at or max(now, starts_at - timedelta(hours=1))
-    checks = (
-        (sum(value is not None for value in place.values()) == 1, "/place", _("Choose one site, cluster or node.")),
-        (starts_at >= now, "/starts_at", _("It cannot begin in the past.")),
-        (starts_at < ends_at, "/ends_at", _("It ends before it begins.")),
-        (ends_at - starts_at <= LENGTH_MAX, "/ends_at", _("It lasts 14 days at most.")),
-        (starts_at - now <= AHEAD_MAX, "/starts_at", _("It begins within a year.")),
-        (closes <= starts_at, "/closes_at", _("Placing ends no later than the work begins.")),
-    )
-    for is_fine, pointer, message in checks:
-        if not is_fine:
-            raise MaintenanceInvalid(reason=message, pointer=pointer)
-    _lock_place(site_id=site_id, cluster_id=cluster_id, node_id=node_id)
     named = {name: value for name, value in place.items() if value is not None}
-    overlapping = MaintenanceWindow.objects.filter(
-        Q(ended_at__isnull=True) | Q(ended_at__gt=starts_at),
-        **named, cancelled_at__isnull=True, starts_at__lt=ends_at, ends_at__gt=starts_at,
-    )  # fmt: skip
-    if overlapping.exists():
-        raise MaintenanceInvalid(reason=_("Another maintenance of the same place overlaps."), pointer="/starts_at")
+    if len(named) != 1:
+        raise MaintenanceInvalid(reason=_("Choose one site, cluster or node."), pointer="/place")
+    closes = closes_at or default_close(starts_at=starts_at, now=now)
+    check_times(closes_at=closes, starts_at=starts_at, ends_at=ends_at, now=now)
+    _lock_place(site_id=site_id, cluster_id=cluster_id, node_id=node_id)
+    _check_overlap(place=named, starts_at=starts_at, ends_at=ends_at)
     window = MaintenanceWindow.objects.create(
         **place, closes_at=closes, starts_at=starts_at, ends_at=ends_at, drain=drain, reason=reason,
         notice_ko=notice_ko, notice_en=notice_en, planned_at=now, planned_by=actor.name,
@@ -90,6 +78,103 @@ def plan_maintenance(
         },
     )  # fmt: skip
     return window
+
+
+def default_close(*, starts_at: datetime, now: datetime) -> datetime:
+    """From when on nothing new is placed unless somebody says otherwise: an hour before, or at once when it starts sooner."""
+    return max(now, starts_at - timedelta(hours=1))
+
+
+def check_times(*, closes_at: datetime, starts_at: datetime, ends_at: datetime, now: datetime) -> None:
+    """Refuse a window that could not be.
+
+    Raises:
+        MaintenanceInvalid: Names the member that is wrong.
+    """
+    checks = (
+        (starts_at >= now, "/starts_at", _("It cannot begin in the past.")),
+        (starts_at < ends_at, "/ends_at", _("It ends before it begins.")),
+        (ends_at - starts_at <= LENGTH_MAX, "/ends_at", _("It lasts 14 days at most.")),
+        (starts_at - now <= AHEAD_MAX, "/starts_at", _("It begins within a year.")),
+        (closes_at <= starts_at, "/closes_at", _("Placing ends no later than the work begins.")),
+    )
+    for is_fine, pointer, message in checks:
+        if not is_fine:
+            raise MaintenanceInvalid(reason=message, pointer=pointer)
+
+
+def _check_overlap(
+    *, place: Mapping[str, UUID], starts_at: datetime, ends_at: datetime, besides: UUID | None = None
+) -> None:
+    overlapping = MaintenanceWindow.objects.filter(
+        Q(ended_at__isnull=True) | Q(ended_at__gt=starts_at),
+        **place, cancelled_at__isnull=True, starts_at__lt=ends_at, ends_at__gt=starts_at,
+    )  # fmt: skip
+    if any(found != besides for found in overlapping.values_list("id", flat=True)):
+        raise MaintenanceInvalid(reason=_("Another maintenance of the same place overlaps."), pointer="/starts_at")
+
+
+def change_maintenance(
+    *,
+    actor: Actor,
+    window_id: UUID,
+    starts_at: datetime,
+    ends_at: datetime,
+    reason: str,
+    now: datetime,
+    closes_at: datetime | None = None,
+    drain: Drain = Drain.MOVE,
+    notice_ko: str = "",
+    notice_en: str = "",
+) -> MaintenanceWindow:
+    """Change what has not begun; its place stays. Whom it concerns is told anew. Audited with what was before.
+
+    Raises:
+        NotFound: No such window.
+        MaintenanceOver: It has begun, or was called off.
+        MaintenanceInvalid: Names the member that is wrong.
+
+    Locks the place's row, then the window.
+    """
+    seen = MaintenanceWindow.objects.filter(id=window_id).first()
+    if seen is None:
+        raise NotFound
+    _lock_place(site_id=seen.site_id, cluster_id=seen.cluster_id, node_id=seen.node_id)
+    window = _lock_window(window_id)
+    if window.cancelled_at is not None or window.starts_at <= now:
+        raise MaintenanceOver
+    closes = closes_at or default_close(starts_at=starts_at, now=now)
+    check_times(closes_at=closes, starts_at=starts_at, ends_at=ends_at, now=now)
+    place = {"site_id": window.site_id, "cluster_id": window.cluster_id, "node_id": window.node_id}
+    named = {name: value for name, value in place.items() if value is not None}
+    _check_overlap(place=named, starts_at=starts_at, ends_at=ends_at, besides=window.id)
+    wanted = {
+        "closes_at": closes, "starts_at": starts_at, "ends_at": ends_at, "drain": drain, "notice_ko": notice_ko,
+        "notice_en": notice_en,
+    }  # fmt: skip
+    changes = {
+        name: [_as_text(getattr(window, name)), _as_text(value)]
+        for name, value in wanted.items()
+        if getattr(window, name) != value
+    }
+    for name, value in wanted.items():
+        setattr(window, name, value)
+    window.save(update_fields=list(wanted))
+    record_act(
+        actor=actor, action="maintenance.changed", object_type="mnt", object_id=window.id, reason=reason, now=now,
+        changes=changes,
+    )  # fmt: skip
+    return window
+
+
+def _as_text(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def list_windows(*, now: datetime, past_days: int = 30) -> QuerySet[MaintenanceWindow]:
+    """Those that are to come or under way, and those of the last days; the latest start first."""
+    rows = MaintenanceWindow.objects.filter(ends_at__gt=now - timedelta(days=past_days))
+    return rows.select_related("site", "cluster__site", "node__cluster__site").order_by("-starts_at", "-id")
 
 
 def cancel_maintenance(*, actor: Actor, window_id: UUID, reason: str, now: datetime) -> MaintenanceWindow:

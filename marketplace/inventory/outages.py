@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Greatest
 from django.utils.translation import gettext_lazy as _
 
@@ -231,6 +231,16 @@ def list_recent_outages(*, kinds: Sequence[OutageKind], limit: int) -> QuerySet[
     """The newest outages of these kinds, for operators."""
     rows = Outage.objects.filter(kind__in=kinds).select_related("site", "cluster", "node")
     return rows.order_by("-started_at")[:limit]
+
+
+def list_outages_of_node(*, node: Node) -> QuerySet[Outage]:
+    """What is known of a node, of its cluster and of its site; the newest first."""
+    rows = Outage.objects.filter(
+        Q(node=node)
+        | Q(node__isnull=True, cluster_id=node.cluster_id)
+        | Q(node__isnull=True, cluster__isnull=True, site_id=node.cluster.site_id)
+    )
+    return rows.order_by("-started_at", "-id")
 
 
 def _open(

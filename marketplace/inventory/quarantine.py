@@ -5,13 +5,16 @@ left alone: whether to move it is a drain, which somebody decides.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
+from django.db.models import Count, F, Q, QuerySet, Sum, Value
+from django.db.models.functions import Greatest
 from django.utils.translation import gettext_lazy as _
 
-from marketplace.inventory.health import Cause
+from marketplace.inventory.health import Cause, Health
 from marketplace.inventory.models import Component, Node, NodeStock, Quarantine, QuarantineKind
 from marketplace.inventory.stock import mark_quarantined
 from marketplace.kernel.actors import Actor
@@ -19,6 +22,12 @@ from marketplace.kernel.audit import record_act
 from marketplace.kernel.errors import NotFound, ValidationFailed
 
 DEVICE_IDS_MAX = 64
+VERSION_FIELD: Final = {
+    Component.DRIVER: "driver_version",
+    Component.FIRMWARE: "firmware_version",
+    Component.RUNTIME: "runtime_version",
+}
+"""Which column of a node has the version of a component."""
 
 
 class QuarantineInvalid(ValidationFailed):
@@ -111,11 +120,7 @@ def quarantine_version(
 
     Locks the stock rows that change.
     """
-    field = {
-        Component.DRIVER: "driver_version",
-        Component.FIRMWARE: "firmware_version",
-        Component.RUNTIME: "runtime_version",
-    }[component]
+    field = VERSION_FIELD[component]
     nodes = Node.objects.filter(**{field: version}, stock__accelerator__vendor=vendor, removed_at__isnull=True)
     if not version or not nodes.exists():
         raise QuarantineInvalid(reason=_("No node has this version."), pointer="/version")
@@ -168,6 +173,80 @@ def set_cordon(*, actor: Actor, node_id: UUID, is_cordoned: bool, reason: str, n
             object_id=node.id, reason=reason, now=now,
         )  # fmt: skip
     return node
+
+
+def list_quarantines() -> QuerySet[Quarantine]:
+    """All of them, those in force first, the newest first."""
+    rows = Quarantine.objects.select_related("node__cluster", "stock__node__cluster", "stock__accelerator")
+    return rows.order_by(F("released_at").desc(nulls_first=True), "-started_at")
+
+
+def list_quarantines_of_node(*, node: Node) -> QuerySet[Quarantine]:
+    """Those of the node, of its devices and of its versions; those in force first, the newest first."""
+    versions = Q()
+    for component, field in VERSION_FIELD.items():
+        versions |= Q(component=component, version=getattr(node, field))
+    vendors = node.stock.values("accelerator__vendor")
+    return list_quarantines().filter(Q(node=node) | Q(stock__node=node) | (Q(vendor__in=vendors) & versions))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstalledVersion:
+    """One version of a vendor's component, and how many nodes and devices have it.
+
+    Attributes:
+        free_devices: That nobody has and that would leave the market with it.
+        quarantine: In force; None = on sale.
+    """
+
+    vendor: str
+    component: Component
+    version: str
+    nodes: int
+    failed_nodes: int
+    devices: int
+    free_devices: int
+    quarantine: Quarantine | None
+
+
+def list_versions() -> list[InstalledVersion]:
+    """Every version that a node has, by vendor, component and version; four queries for any number of nodes."""
+    open_ones = {
+        (row.vendor, row.component, row.version): row
+        for row in Quarantine.objects.filter(kind=QuarantineKind.VERSION, released_at__isnull=True)
+    }
+    found = []
+    for component, field in VERSION_FIELD.items():
+        rows = (
+            NodeStock.objects.filter(node__removed_at__isnull=True, capacity_devices__gt=0)
+            .exclude(**{f"node__{field}": ""})
+            .values("accelerator__vendor", f"node__{field}")
+            .annotate(
+                nodes=Count("node", distinct=True),
+                failed=Count("node", distinct=True, filter=Q(node__health=Health.FAILED)),
+                devices=Sum("capacity_devices"),
+                free=Sum(
+                    Greatest(F("allocatable_devices") - F("foreign_devices") - F("allocated_devices"), Value(0)),
+                    filter=Q(is_quarantined=False),
+                    default=0,
+                ),
+            )
+        )
+        for row in rows:
+            key = (row["accelerator__vendor"], component.value, row[f"node__{field}"])
+            found.append(
+                InstalledVersion(
+                    vendor=key[0],
+                    component=component,
+                    version=key[2],
+                    nodes=row["nodes"],
+                    failed_nodes=row["failed"],
+                    devices=row["devices"],
+                    free_devices=row["free"],
+                    quarantine=open_ones.get(key),
+                )
+            )
+    return sorted(found, key=lambda use: (use.vendor, use.component, use.version))
 
 
 def _open(

@@ -5,12 +5,14 @@ Every step may run twice. Whom it concerns is read anew at each pass: an instanc
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db.models import Q
+from django.utils import translation
 
 from marketplace.instances.occupants import Occupant, list_occupants
 from marketplace.instances.operations import begin_stopping
@@ -18,6 +20,8 @@ from marketplace.instances.states import Reason, State
 from marketplace.inventory.maintenance import mark_drained, record_outages
 from marketplace.inventory.models import Drain, MaintenanceWindow, Node
 from marketplace.inventory.quarantine import set_cordon
+from marketplace.journeys.notice_texts import describe_notice
+from marketplace.journeys.stock_effects import Effect, read_effect
 from marketplace.kernel import clock
 from marketplace.kernel.actors import Actor, as_actor, system_actor
 from marketplace.kernel.audit import record_act
@@ -88,6 +92,37 @@ def drain_node(*, actor: Actor, node_id: UUID, reason: str, now: datetime) -> in
         changes={"instances": stopped},
     )  # fmt: skip
     return stopped
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToldCustomer:
+    """An organization that a window concerns, and what it would read, by language."""
+
+    tenant: str
+    instances: int
+    texts: Mapping[str, str]
+
+
+def preview_window(*, window: MaintenanceWindow) -> tuple[Effect, tuple[ToldCustomer, ...]]:
+    """Whom a window concerns as things stand, saved or not, and the notice that each would get; writes nothing."""
+    place = place_of(window)
+    effect = read_effect(place=place)
+    names = {item.tenant_id: item.tenant for item in effect.on_nodes}
+    told = [
+        ToldCustomer(tenant=names[tenant_id], instances=len(items), texts=_read_out(window, items))
+        for tenant_id, items in _by_tenant(list_occupants(place=place)).items()
+    ]
+    return effect, tuple(sorted(told, key=lambda item: item.tenant))
+
+
+def _read_out(window: MaintenanceWindow, items: Sequence[Occupant]) -> Mapping[str, str]:
+    notice = Notice(code=f"maintenance.{window.drain}", facts=_facts(window, items))
+    found = {}
+    for language in ("ko", "en"):
+        with translation.override(language):
+            described = describe_notice(notice)
+            found[language] = f"{described.message} {described.remedy}"
+    return found
 
 
 def _tell(windows: Sequence[MaintenanceWindow], affected: Mapping[UUID, Sequence[Occupant]], *, now: datetime) -> None:

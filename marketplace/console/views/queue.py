@@ -8,17 +8,13 @@ from marketplace.console.page import OperatorPage, operator_page
 from marketplace.journeys.watch_queue import expire_wait, explain_waiting, view_queue
 from marketplace.kernel import clock
 
-OFFSET_MAX = 100_000
-
 
 @require_GET
 @operator_page("queue")
 def queue(page: OperatorPage) -> HttpResponse:
     """Everything that waits, in the admitter's order; the reason is a filter in the URL."""
-    text = page.request.GET.get("offset", "")
     reason = page.request.GET.get("reason", "")[:40]
-    offset = min(OFFSET_MAX, int(text[:7])) if text.isascii() and text.isdigit() else 0
-    view = view_queue(now=clock.now(), reason=reason, offset=offset)
+    view = view_queue(now=clock.now(), reason=reason, offset=page.read_offset())
     return page.render("queue.html", title=_("Queue"), queue=view, reason=reason)
 
 

@@ -70,3 +70,9 @@ class MaintenanceWindow(models.Model):
     def __str__(self) -> str:
         """The start."""
         return self.starts_at.isoformat()
+
+    @property
+    def place_name(self) -> str:
+        """The site's code, or the cluster's or node's name."""
+        place = self.site or self.cluster or self.node
+        return str(place)
