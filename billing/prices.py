@@ -261,6 +261,32 @@ def list_plans_in_force(
     return found
 
 
+def list_offers_priced_for(*, tenant_id: UUID, now: datetime) -> frozenset[UUID]:
+    """Offers for which the organization has a price of its own in force; one query."""
+    rows = PriceVersion.objects.filter(
+        Q(effective_to__isnull=True) | Q(effective_to__gt=now),
+        tenant_id=tenant_id,
+        offer__isnull=False,
+        effective_from__lte=now,
+    )
+    return frozenset(row.offer_id for row in rows if row.offer_id is not None)
+
+
+def count_own_prices(*, offer_ids: Iterable[UUID], now: datetime) -> Mapping[UUID, int]:
+    """For each offer how many organizations have a price of their own in force; one query. Needs a staff actor."""
+    rows = PriceVersion.objects.filter(
+        Q(effective_to__isnull=True) | Q(effective_to__gt=now),
+        offer_id__in=list(offer_ids),
+        tenant_id__isnull=False,
+        effective_from__lte=now,
+    )
+    found: dict[UUID, set[UUID]] = {}
+    for offer_id, tenant_id in rows.values_list("offer_id", "tenant_id"):
+        if tenant_id is not None:
+            found.setdefault(offer_id, set()).add(tenant_id)
+    return {offer_id: len(tenants) for offer_id, tenants in found.items()}
+
+
 def find_storage_price(*, site_id: UUID, buyer: Buyer, now: datetime) -> AgreedPrice | None:
     """The buyer's price per GiB of storage at a site; None where there is none."""
     rows = PriceVersion.objects.filter(

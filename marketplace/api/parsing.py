@@ -79,6 +79,18 @@ class WonField(serializers.CharField):
             raise serializers.ValidationError(_('Money is a decimal string, e.g. "5400".')) from error
 
 
+class VersionsField(serializers.DictField):
+    """Ranges by component; what they say is read by `journeys.version_filter`."""
+
+    def __init__(self, **options: Any) -> None:
+        """At most the three components, each a text."""
+        text = (
+            'Ranges that the node\'s versions must lie in, e.g. {"driver": ">=580.65,<590"}: driver, firmware, runtime.'
+        )
+        child = serializers.CharField(max_length=120, allow_blank=True)
+        super().__init__(**{"child": child, "default": dict, "help_text": text, **options})
+
+
 class PublicIdField(serializers.CharField):
     """A public id → UUID."""
 

@@ -12,6 +12,7 @@ SCHEDULE: Final[dict[str, dict[str, Any]]] = {
     "watch-assurance": {"task": "journeys.watch_assurance", "schedule": 600.0, "options": {"expires": 600}},
     "judge-nodes": {"task": "inventory.judge_nodes", "schedule": 10.0, "options": {"expires": 10}},
     "maintain": {"task": "journeys.maintain", "schedule": 5.0, "options": {"expires": 5}},
+    "look-ahead": {"task": "journeys.look_ahead", "schedule": 5.0, "options": {"expires": 5}},
     "meter-due": {"task": "billing.meter_due", "schedule": 10.0, "options": {"expires": 10}},
     "check-quotas": {"task": "quotas.check", "schedule": crontab(hour=18, minute=30)},
     "remind-of-quota-ends": {"task": "quotas.remind_of_ends", "schedule": 3_600.0, "options": {"expires": 3_600}},

@@ -16,6 +16,7 @@ PAGES: Final[tuple[tuple[Promise, str, str], ...]] = (
     (_("Quarantine"), "report", "console:quarantines"),
     (_("Versions"), "deployed_code_history", "console:versions"),
     (_("Maintenance"), "construction", "console:maintenance"),
+    (_("Offers"), "sell", "console:offers"),
     (_("Quota requests"), "inbox", "console:quota-inbox"),
     (_("Quotas"), "account_tree", "console:quotas"),
     (_("Limits by file"), "upload_file", "console:quota-file"),

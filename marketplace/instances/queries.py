@@ -63,6 +63,7 @@ class InstanceSummary(TypedDict):
     devices: int
     nodes: int
     image: str
+    versions: dict[str, str]
     conditions: dict[str, dict[str, Any]]
     priority: int
     max_duration_s: int | None
@@ -96,7 +97,7 @@ SELECT r.id, row_to_json(r)::text FROM (
 SELECT i.id, i.name, i.project_id, i.kind, i.state, i.state_reason, i.goal, i.accelerators, i.devices, i.nodes, i.image,
     i.conditions, i.priority, i.max_duration_s, i.max_wait_s, i.attempt, i.is_deletion_protected, i.created_by_name,
     i.created_at, i.queued_at, i.started_at, i.ended_at, i.revision, i.queue_position, i.start_p50_at, i.start_p90_at,
-    i.is_interruptible, i.interrupt_at,
+    i.is_interruptible, i.interrupt_at, i.versions,
     (
         SELECT json_agg(json_build_object(
             'offer_id', t.offer_id, 'price_version_id', t.price_version_id,
@@ -231,3 +232,23 @@ def count_queued_before(*, since: datetime, instance_id: UUID) -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count_queued_before(%s, %s)", [since, instance_id])
         return int(cursor.fetchone()[0])
+
+
+_WITH_OTHERS: Final = "SELECT node_id FROM list_nodes_with_others()"
+_KEPT_BY_OTHERS: Final = "SELECT node_id FROM list_nodes_kept_by_others()"
+
+
+def list_nodes_with_others() -> list[UUID]:
+    """Nodes on which an organization other than the actor's has devices; which one is not told."""
+    return _read_ids(_WITH_OTHERS)
+
+
+def list_nodes_kept_by_others() -> list[UUID]:
+    """Nodes that another organization has to itself; which one is not told. A partial index has them."""
+    return _read_ids(_KEPT_BY_OTHERS)
+
+
+def _read_ids(statement: str) -> list[UUID]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        return [node_id for (node_id,) in cursor.fetchall()]

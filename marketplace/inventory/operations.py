@@ -1,7 +1,7 @@
 """Writes of the market's side: providers, sites, the catalogue, offers; by operators, audited. Certificates: `assurance`."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +11,9 @@ from django.utils.translation import gettext_lazy as _
 from marketplace.inventory.models import (
     Accelerator,
     Offer,
+    OfferAccess,
     OfferStatus,
+    Outlook,
     Provider,
     Seller,
     SellingMode,
@@ -21,7 +23,7 @@ from marketplace.inventory.models import (
 )
 from marketplace.kernel.actors import Actor, savepoint
 from marketplace.kernel.audit import record_act
-from marketplace.kernel.errors import ValidationFailed
+from marketplace.kernel.errors import NotFound, ValidationFailed
 
 
 class OfferInvalid(ValidationFailed):
@@ -169,3 +171,31 @@ def create_offer(
         raise OfferInvalid(reason=_("The code is already taken."), pointer="/code") from error
     record_act(actor=actor, action="offer.created", object_type="off", object_id=offer.id, now=now)
     return offer
+
+
+def set_offer_access(*, actor: Actor, offer_id: UUID, access: OfferAccess, reason: str, now: datetime) -> Offer:
+    """Sell an offer to everyone, or by reservation only; what is rented or waits already keeps its terms. Audited. Repeatable.
+
+    Raises:
+        NotFound: No such offer.
+
+    Locks the offer row.
+    """
+    offer = Offer.objects.select_for_update(no_key=True).filter(id=offer_id).first()
+    if offer is None:
+        raise NotFound
+    before = offer.access
+    if before != access:
+        offer.access = access
+        offer.save(update_fields=["access"])
+        record_act(
+            actor=actor, action="offer.access_set", object_type="off", object_id=offer.id, reason=reason, now=now,
+            changes={"access": [before, access.value]},
+        )  # fmt: skip
+    return offer
+
+
+def keep_outlook(*, body: Mapping[str, Any], now: datetime) -> bool:
+    """Replace the outlook, unless a later one is there already; whether it was replaced. Safe to repeat."""
+    Outlook.objects.bulk_create([Outlook(body={}, computed_at=now - timedelta(days=365))], ignore_conflicts=True)
+    return bool(Outlook.objects.filter(computed_at__lte=now).update(body=dict(body), computed_at=now))

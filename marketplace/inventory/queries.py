@@ -9,11 +9,13 @@ from django.db.models import Count, F, Q, QuerySet
 
 from marketplace.inventory.models import (
     Accelerator,
+    AssuranceDocument,
     Certification,
     CustomerAssessment,
     NodeStock,
     Offer,
     OfferStatus,
+    Outlook,
     Provider,
     SellingTerm,
     Site,
@@ -140,6 +142,17 @@ def list_assessments(*, actor: Actor) -> QuerySet[CustomerAssessment]:
     )
 
 
+def list_assessments_of_all() -> QuerySet[CustomerAssessment]:
+    """Every customer's assessments, the newest first, without the papers' content. Needs a staff actor."""
+    rows = CustomerAssessment.objects.select_related("tenant", "scheme", "provider", "project", "document")
+    return rows.defer("document__content").order_by("-recorded_at", "-id")
+
+
+def find_paper(*, document_id: UUID | None) -> AssuranceDocument | None:
+    """A paper with its content, if row-level security shows it: one's own, or that of a provider's or site's certificate."""
+    return None if document_id is None else AssuranceDocument.objects.filter(id=document_id).first()
+
+
 def read_provider_names(*, language: str) -> Mapping[str, str]:
     """Code → name in the language (`ko` or `en`)."""
     name = "name_en" if language == "en" else "name_ko"
@@ -153,3 +166,8 @@ def list_certifications() -> QuerySet[Certification]:
         .defer("document__content")
         .order_by("valid_to", "id")
     )
+
+
+def find_outlook(*, since: datetime) -> Outlook | None:
+    """The look ahead, if it was made at or after `since`."""
+    return Outlook.objects.filter(computed_at__gte=since).first()

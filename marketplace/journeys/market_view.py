@@ -10,9 +10,9 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-from billing.prices import Buyer, list_plans_in_force
+from billing.prices import Buyer, list_offers_priced_for, list_plans_in_force
 from billing.rating import AgreedPrice, Plan
-from marketplace.inventory.models import Offer, SellingTerm
+from marketplace.inventory.models import Offer, OfferAccess, SellingTerm
 from marketplace.inventory.queries import (
     list_offers_on_sale,
     read_assessments,
@@ -56,12 +56,14 @@ class MarketView:
 
     Attributes:
         permitted: Offers on sale whose site may take the project's data, with the verdict's certificates.
+        reserved: Of those that the rules permit the ones sold by reservation only, of which this organization has none.
         refused: The others, with every refusal.
         requirements: The rule versions applied.
     """
 
     permitted: tuple[tuple[PricedOffer, Verdict], ...]
     refused: tuple[tuple[PricedOffer, Verdict], ...]
+    reserved: tuple[tuple[PricedOffer, Verdict], ...] = ()
     requirements: tuple[Requirements, ...]
 
 
@@ -144,11 +146,24 @@ def view_market(
         now=now,
     )
     permitted: list[tuple[PricedOffer, Verdict]] = []
+    reserved: list[tuple[PricedOffer, Verdict]] = []
     refused: list[tuple[PricedOffer, Verdict]] = []
+    closed = _reserved_for_others(offers, project, now=now)
     for priced in _price(offers=offers, project=project, plan=plan, now=now):
         verdict = verdicts[priced.offer.id]
-        (permitted if verdict.is_permitted else refused).append((priced, verdict))
-    return MarketView(permitted=tuple(permitted), refused=tuple(refused), requirements=requirements)
+        open_ones = reserved if priced.offer.id in closed else permitted
+        (open_ones if verdict.is_permitted else refused).append((priced, verdict))
+    return MarketView(
+        permitted=tuple(permitted), refused=tuple(refused), requirements=requirements, reserved=tuple(reserved)
+    )
+
+
+def _reserved_for_others(offers: Sequence[Offer], project: Project, *, now: datetime) -> frozenset[UUID]:
+    """Offers sold by reservation only, without those for which the organization agreed a price of its own; mostly no query."""
+    by_reservation = frozenset(offer.id for offer in offers if offer.access == OfferAccess.RESERVATION)
+    if not by_reservation:
+        return by_reservation
+    return by_reservation - list_offers_priced_for(tenant_id=project.tenant_id, now=now)
 
 
 def judge_offers(

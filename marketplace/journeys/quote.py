@@ -1,11 +1,10 @@
 """What may this project rent, at what price, and what may it not, and why? Reads only."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from billing.agreements.reading import AgreedForOffer, list_agreed_for
@@ -15,14 +14,13 @@ from billing.rating.monthly import HOURS_PER_MONTH
 from billing.rating.preview import Preview, preview
 from marketplace.inventory.models import Accelerator
 from marketplace.inventory.queries import count_nodes_of_largest_cluster, list_accelerators
+from marketplace.journeys.availability import Asked, open_market
 from marketplace.journeys.market_view import MarketView, PricedOffer, view_market
-from marketplace.journeys.stock_view import read_stock
-from marketplace.kernel import ids
+from marketplace.journeys.version_filter import read_version_filter
 from marketplace.kernel.actors import Actor
 from marketplace.kernel.errors import ValidationFailed
-from marketplace.scheduling.placement import Choice, Request, Terms, choose
-from marketplace.scheduling.stock import StockView
-from marketplace.sovereignty.rules import Verdict
+from marketplace.scheduling.availability import BY_RESERVATION, Availability
+from marketplace.sovereignty.rules import Verdict, needs_dedicated_node
 from marketplace.tenants.access import get_project, require_permission
 from marketplace.tenants.models import Project, Sector
 
@@ -65,6 +63,7 @@ class QuoteRequest:
         accelerators: Codes that would do; empty = any.
         plan: How capacity would be bought; the others are shown beside it.
         hours: What the estimate is for.
+        versions: Ranges that a node's driver, firmware and runtime must lie in, by component.
     """
 
     project_id: UUID
@@ -75,6 +74,7 @@ class QuoteRequest:
     max_duration_s: int | None = None
     plan: str = Plan.ON_DEMAND.value
     hours: int = HOURS_PER_MONTH
+    versions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +88,7 @@ class QuotedPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuotedOffer:
-    """A permitted offer: its price, and whether it could start now (decided by the code that places).
+    """A permitted offer: its price, and how soon it could start (decided by the code that places).
 
     Attributes:
         agreed: The payer's commitments and discounts in force for it; prices and estimates are without them.
@@ -98,7 +98,7 @@ class QuotedOffer:
     verdict: Verdict
     devices: int
     nodes: int
-    choice: Choice
+    availability: Availability
     plans: tuple[QuotedPlan, ...]
     agreed: AgreedForOffer
 
@@ -128,7 +128,7 @@ class RefusedOffer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
-    """Permitted offers, cheapest first, and refused ones."""
+    """Permitted offers, cheapest first, those sold by reservation among them; and refused ones."""
 
     offers: tuple[QuotedOffer, ...]
     refused: tuple[RefusedOffer, ...]
@@ -142,9 +142,11 @@ def quote(*, actor: Actor, request: QuoteRequest, now: datetime) -> Quote:
     Raises:
         NotFound: The project is not the actor's.
         Forbidden: The actor may not read offers.
+        VersionRangeInvalid: A range that cannot be read.
         AcceleratorUnknown, RequestTooLarge, GangTooLarge: Nothing on sale could ever match.
     """
     require_permission(actor=actor, permission="offers.read")
+    versions = read_version_filter(request.versions)
     project = get_project(actor=actor, project_id=request.project_id)
     view = view_matching_market(
         project=project,
@@ -158,7 +160,21 @@ def quote(*, actor: Actor, request: QuoteRequest, now: datetime) -> Quote:
     )
     means = read_means(actor=actor, project=project, now=now)
     agreed = list_agreed_for(billing_profile_id=project.billing_profile_id, now=now)
-    stock = StockView(read_stock(now=now, silence=settings.CLUSTER_SILENCE))
+    market = open_market(
+        asked=Asked(
+            tenant_id=project.tenant_id,
+            sector=project.tenant.sector,
+            devices=request.devices,
+            nodes=request.nodes,
+            versions=versions,
+            max_duration_s=request.max_duration_s,
+            needs_dedicated_node=needs_dedicated_node(view.requirements),
+        ),
+        now=now,
+    )
+    found = [(item, market.find(item[0].offer)) for item in view.permitted]
+    found += [(item, BY_RESERVATION) for item in view.reserved]
+    found.sort(key=lambda item: (item[0][0].price_micros_per_device_hour, item[0][0].offer.code))
     return Quote(
         offers=tuple(
             QuotedOffer(
@@ -166,11 +182,11 @@ def quote(*, actor: Actor, request: QuoteRequest, now: datetime) -> Quote:
                 verdict=verdict,
                 devices=request.devices,
                 nodes=request.nodes,
-                choice=_could_start(priced, request, stock),
+                availability=availability,
                 plans=_preview_plans(priced, request, means, now),
                 agreed=agreed.of_offer(priced.offer.id),
             )
-            for priced, verdict in view.permitted
+            for (priced, verdict), availability in found
         ),
         refused=tuple(RefusedOffer(priced=priced, verdict=verdict) for priced, verdict in view.refused),
         quoted_at=now,
@@ -235,7 +251,7 @@ def view_matching_market(
         plan=plan,
         now=now,
     )
-    everything = (*view.permitted, *view.refused)
+    everything = (*view.permitted, *view.reserved, *view.refused)
     if not everything:
         raise ValidationFailed(reason=_("Nothing on sale matches the request."), pointer="/accelerators")
     largest = max(priced.offer.devices_max for priced, _verdict in everything)
@@ -250,6 +266,7 @@ def view_matching_market(
         permitted=permitted,
         refused=view.refused,
         requirements=view.requirements,
+        reserved=tuple(item for item in view.reserved if item[0].offer.devices_max >= devices),
     )
 
 
@@ -275,16 +292,3 @@ def _require_pool(*, offer_ids: Sequence[UUID], devices: int, nodes: int) -> Non
         )
         facts = {"requested": nodes, "devices": devices, "largest": largest}
         raise GangTooLarge(reason=reason % facts, pointer="/nodes", facts=facts)
-
-
-def _could_start(priced: PricedOffer, asked: QuoteRequest, stock: StockView) -> Choice:
-    offer = priced.offer
-    terms = Terms(
-        offer_id=offer.id,
-        term_id=offer.id,
-        price_micros_per_device_hour=priced.price_micros_per_device_hour,
-        cpu_millis_per_device=offer.cpu_millis_per_device,
-        memory_mib_per_device=offer.memory_mib_per_device,
-    )
-    request = Request(instance_id=ids.new_id(), devices=asked.devices, nodes=asked.nodes, terms={offer.id: terms})
-    return choose(request=request, view=stock)

@@ -19,6 +19,7 @@ from marketplace.instances.models import Instance, InstanceKind
 from marketplace.instances.operations import AgreedTerm, InstanceSpec, create_instance
 from marketplace.journeys.market_view import MarketView, PricedOffer
 from marketplace.journeys.quote import view_matching_market
+from marketplace.journeys.version_filter import keep_versions, read_version_filter
 from marketplace.kernel import ids
 from marketplace.kernel.actors import Actor
 from marketplace.kernel.errors import OndolError, ValidationFailed
@@ -48,6 +49,15 @@ class DataClassNotAllowed(OndolError):
     http_status = 403
     title = _("No site with a matching offer may take data of class %(data_classes)s.")
     remedy = _("See each site's reason in `sites`; choose other offers, or another project if the data allows it.")
+
+
+class ByReservationOnly(OndolError):
+    """Everything that would do is sold by reservation, and this organization has none; nothing was written."""
+
+    code = "by_reservation_only"
+    http_status = 409
+    title = _("This is sold by reservation only: %(offers)s.")
+    remedy = _("Ask the operator for a reservation, or choose another offer.")
 
 
 class PriceChanged(OndolError):
@@ -93,7 +103,7 @@ def rent(*, actor: Actor, request: RentRequest, now: datetime) -> Instance:
         Forbidden, TenantSuspended: The actor or the organization may not.
         ValidationFailed: A member that no instance could have, an unknown accelerator, more devices than any offer gives,
             more nodes than any cluster has.
-        DataClassNotAllowed: With every site's reasons; nothing is written.
+        DataClassNotAllowed, ByReservationOnly: The former with every site's reasons; nothing is written.
         PriceChanged, PriceAboveLimit: The terms do not hold.
         QuotaExceeded: Nothing is written.
         BudgetExceeded, InsufficientBalance: The estimate does not fit; nothing is written.
@@ -104,7 +114,12 @@ def rent(*, actor: Actor, request: RentRequest, now: datetime) -> Instance:
     project = get_project(actor=actor, project_id=request.project_id)
     require_good_standing(tenant=project.tenant)
     check_spec(request.spec)
-    spec = replace(request.spec, is_interruptible=request.plan == Plan.INTERRUPTIBLE)
+    read_version_filter(request.spec.versions)
+    spec = replace(
+        request.spec,
+        is_interruptible=request.plan == Plan.INTERRUPTIBLE,
+        versions=keep_versions(request.spec.versions),
+    )
     view = view_matching_market(
         project=project,
         image=spec.image,
@@ -116,6 +131,8 @@ def rent(*, actor: Actor, request: RentRequest, now: datetime) -> Instance:
         plan=request.plan,
         now=now,
     )
+    if not view.permitted and view.reserved:
+        raise ByReservationOnly(facts={"offers": ", ".join(priced.offer.code for priced, _verdict in view.reserved)})
     if not view.permitted:
         raise _not_allowed(actor, view, project.data_classes)
     agreed = _agree(view, request)

@@ -5,6 +5,7 @@ from typing import Final
 from celery import shared_task
 
 from marketplace.journeys.maintain import maintain
+from marketplace.journeys.outlook import look_ahead
 from marketplace.journeys.schedule import run_due_schedules
 from marketplace.journeys.watch_assurance import watch_assurance as watch_assurance_now
 from marketplace.kernel import clock
@@ -33,3 +34,9 @@ def watch_assurance() -> int:
     with as_actor(ASSURANCE):
         ensure_signing_key(actor=ASSURANCE, now=now)
         return watch_assurance_now(now=now)
+
+
+@shared_task(name="journeys.look_ahead")
+def look_ahead_now() -> int:
+    """Say when a request of each size would start, for the catalogue; how many spans. May run twice at once."""
+    return look_ahead(now=clock.now())

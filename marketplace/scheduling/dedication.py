@@ -2,7 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import Final
 from uuid import UUID
+
+SOMEBODY_ELSE: Final = UUID(int=0)
+"""Stands for every other organization; none has the nil UUID."""
 
 
 class Dedication:
@@ -31,6 +35,14 @@ class Dedication:
         if owner is not None and owner != tenant_id:
             return True
         return needs_dedicated_node and bool(self._tenants.get(node_id, set()) - {tenant_id})
+
+    @classmethod
+    def of_others(cls, *, occupied: Iterable[UUID], kept: Iterable[UUID]) -> "Dedication":
+        """As somebody sees it who may not know who the others are: nodes on which others are, and those kept for one of them."""
+        return cls(
+            tenants=[(node_id, SOMEBODY_ELSE) for node_id in occupied],
+            dedicated=[(node_id, SOMEBODY_ELSE) for node_id in kept],
+        )
 
     def note(self, *, node_id: UUID, tenant_id: UUID | None, needs_dedicated_node: bool) -> None:
         """Devices were promised there."""

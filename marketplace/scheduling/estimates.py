@@ -14,7 +14,8 @@ from uuid import UUID
 
 from marketplace.scheduling.fair_share import Waiting
 from marketplace.scheduling.packing import Packing
-from marketplace.scheduling.queue import Running, ends_by_stock, look
+from marketplace.scheduling.placement import Request, choose
+from marketplace.scheduling.queue import Ends, Running, ends_by_stock, look
 from marketplace.scheduling.stock import Remainder, StockView
 
 EVENTS_MAX: Final = 2_000
@@ -80,14 +81,82 @@ def estimate_starts(
         pending = left
         if not pending or not ends:
             break
-        at_s = _next(ends, ahead, at_s)
+        at_s, _changed = _next(ends, ahead, at_s)
     return starts
 
 
-def _next(ends: list[tuple[float, int, UUID, Remainder]], view: StockView, at_s: float) -> float:
-    """Give back everything that ends next; the instant."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """A request for one offer that nobody made, to see when it would start behind all that were."""
+
+    offer_id: UUID
+    request: Request
+
+    @property
+    def key(self) -> tuple[UUID, int]:
+        """Offer and devices."""
+        return self.offer_id, self.request.devices
+
+
+def probe_starts(
+    *,
+    queue: Sequence[Waiting],
+    probes: Sequence[Probe],
+    view: StockView,
+    running: Sequence[Running],
+    packing: Packing,
+    now_s: float,
+    events_max: int = EVENTS_MAX,
+) -> Mapping[tuple[UUID, int], float]:
+    """When each probe could start if it joined the end of the queue now; those without a known start are left out.
+
+    The same look ahead as `estimate_starts`: a probe starts when `choose` finds it a place that nobody before it takes or holds.
+    Probes take nothing, so they do not delay one another.
+    """
+    ahead = view.copy()
+    tie = itertools.count()
+    ends = [(item.ends_at_s, next(tie), item.stock_id, item.need) for item in running if item.ends_at_s is not None]
+    heapq.heapify(ends)
+    pending, open_probes = list(queue), list(probes)
+    starts: dict[tuple[UUID, int], float] = {}
+    at_s = now_s
+    changed: set[UUID] | None = None
+    for _event in range(events_max):
+        left: list[Waiting] = []
+        for looked in look(queue=pending, view=ahead, packing=packing, read_ends=partial(_read_ends, ends), now_s=at_s):
+            if not looked.placements:
+                left.append(looked.waiting)
+                continue
+            runs_s = looked.waiting.max_duration_s
+            if runs_s is not None:
+                for placement in looked.placements:
+                    heapq.heappush(ends, (at_s + runs_s, next(tie), placement.stock_id, placement.need))
+        asked = [probe for probe in open_probes if changed is None or probe.offer_id in changed]
+        found = {probe.key for probe in asked if _could_start(probe, ahead, packing)}
+        starts.update(dict.fromkeys(found, at_s))
+        open_probes = [probe for probe in open_probes if probe.key not in found]
+        pending = left
+        if not open_probes or not ends:
+            break
+        at_s, changed = _next(ends, ahead, at_s)
+    return starts
+
+
+def _read_ends(ends: Sequence[tuple[float, int, UUID, Remainder]]) -> Ends:
+    return ends_by_stock(Running(stock_id=stock_id, need=need, ends_at_s=end) for end, _tie, stock_id, need in ends)
+
+
+def _could_start(probe: Probe, view: StockView, packing: Packing) -> bool:
+    narrowed = view.narrowed(offer_id=probe.offer_id)
+    return bool(choose(request=probe.request, view=narrowed, packing=packing, is_explained=False).placements)
+
+
+def _next(ends: list[tuple[float, int, UUID, Remainder]], view: StockView, at_s: float) -> tuple[float, set[UUID]]:
+    """Give back everything that ends next; the instant, and the offers of which something came back."""
     at_s = max(at_s, ends[0][0])
+    changed: set[UUID] = set()
     while ends and ends[0][0] <= at_s:
         _end, _tie, stock_id, need = heapq.heappop(ends)
         view.give_back(stock_id, need)
-    return at_s
+        changed.update(cell.pool.offer_id for cell in view.cells[stock_id])
+    return at_s, changed

@@ -6,7 +6,8 @@ make the sums smaller, so what was read is never too little.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 from uuid import UUID
 
 Use = tuple[int, int]
@@ -91,9 +92,20 @@ class ShareBook:
                     break
         return found
 
+    def describe(self) -> list[dict[str, Any]]:
+        """The shares with what is used of each, as plain data that `read_described` makes a book of again."""
+        return [
+            {**asdict(limit), "share_id": str(limit.share_id), "used": self._used[limit.share_id]}
+            for limit in self._limits
+        ]
+
     def take(self, *, sector: str, accelerator: str, devices: int) -> None:
         """Count one placed instance."""
         self._add(sector=sector, accelerator=accelerator, devices=devices, instances=1)
+
+    def count(self, *, share_id: UUID, used: int) -> None:
+        """Say what is used of a share."""
+        self._used[share_id] = used
 
     def used_of(self, *, share_id: UUID) -> int:
         """What is used of a share, in its meter."""
@@ -115,3 +127,18 @@ class ShareBook:
     def _add(self, *, sector: str, accelerator: str, devices: int, instances: int) -> None:
         for limit in self._counting(sector=sector, accelerator=accelerator):
             self._used[limit.share_id] += devices if limit.meter == "devices" else instances
+
+
+def read_described(rows: Sequence[Mapping[str, Any]], *, kinds: Mapping[str, str]) -> ShareBook:
+    """A book from what another process described."""
+    limits = [
+        ShareLimit(
+            **{name: value for name, value in row.items() if name not in ("share_id", "used")},
+            share_id=UUID(row["share_id"]),
+        )
+        for row in rows
+    ]
+    book = ShareBook(limits=limits, used={}, kinds=kinds)
+    for limit, row in zip(limits, rows, strict=True):
+        book.count(share_id=limit.share_id, used=int(row["used"]))
+    return book

@@ -189,6 +189,9 @@ class StockView:
                 )  # fmt: skip
             self._add(pool, stock)
         self.pools = sorted(pools.values(), key=lambda pool: (pool.site, pool.accelerator, str(pool.offer_id)))
+        self.by_offer: dict[UUID, list[Pool]] = {}
+        for pool in self.pools:
+            self.by_offer.setdefault(pool.offer_id, []).append(pool)
 
     def _add(self, pool: Pool, stock: Stock) -> None:
         cell = Cell(
@@ -208,6 +211,18 @@ class StockView:
             pool.unhealthy.setdefault(cell.obstacle, []).append(cell)
         else:
             _insert(cell)
+
+    def narrowed(self, *, offer_id: UUID, dedication: Dedication | None = None) -> "StockView":
+        """The pools of one offer alone, for asking about it; shares everything with this view, so nothing is taken through it.
+
+        Args:
+            dedication: Who has which node, as it concerns whoever asks; default what this view knows.
+        """
+        narrow = StockView(())
+        narrow.pools = self.by_offer.get(offer_id, [])
+        narrow.cells, narrow._by_node = self.cells, self._by_node
+        narrow.dedication = self.dedication if dedication is None else dedication
+        return narrow
 
     def take(
         self, stock_id: UUID, need: Remainder, *, ends_at_s: float | None = None, tenant_id: UUID | None = None

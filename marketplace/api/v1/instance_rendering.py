@@ -39,6 +39,7 @@ def render_instance(row: InstanceSummary) -> dict[str, Any]:
         "devices": row["devices"],
         "nodes": row["nodes"],
         "image": row["image"],
+        "versions": row["versions"],
         "place": _place(place),
         "price_per_device_hour": won_text_from_micros(place["price_micros_per_device_hour"]) if place else None,
         "terms": [_term(term) for term in row["terms"] or ()],

@@ -18,6 +18,7 @@ from marketplace.api.parsing import (
     PublicIdField,
     StrictInteger,
     StrictSerializer,
+    VersionsField,
     WonField,
     check_query,
     parse_body,
@@ -73,6 +74,7 @@ class RentBody(StrictSerializer):
     plan = serializers.ChoiceField(
         choices=[plan.value for plan in Plan], default=Plan.ON_DEMAND.value, help_text="As offered by a quote."
     )
+    versions = VersionsField()
     max_duration_s = StrictInteger(required=False, allow_null=True)
     max_wait_s = StrictInteger(required=False, allow_null=True)
     priority = serializers.ChoiceField(
@@ -329,6 +331,7 @@ def _rent_request(body: dict[str, Any]) -> RentRequest:
         max_duration_s=body.get("max_duration_s"),
         max_wait_s=body.get("max_wait_s"),
         priority=next(value for value, name in PRIORITIES.items() if name == body["priority"]),
+        versions=body["versions"],
     )
     return RentRequest(
         project_id=body["project"], spec=spec, price_version_ids=body["price_versions"], plan=body["plan"]

@@ -212,6 +212,7 @@ BASE_URL = ENVIRONMENT.base_url
 BROKER_URL = ENVIRONMENT.broker_url
 TOPOLOGY_LABEL = ENVIRONMENT.topology_label
 CLUSTER_SILENCE = timedelta(seconds=ENVIRONMENT.cluster_silence_s)
+STOCK_SNAPSHOT_AGE = timedelta(seconds=1)
 UNSCHEDULABLE_AFTER = timedelta(seconds=ENVIRONMENT.unschedulable_s)
 FAIR_SHARE_HALF_LIFE_S = ENVIRONMENT.fair_share_half_life_s
 QUOTA_SECOND_PERSON_UNITS = ENVIRONMENT.quota_second_person_units

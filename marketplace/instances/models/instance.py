@@ -31,6 +31,7 @@ class Instance(models.Model):
         devices: On each node.
         nodes: More than 1 is a gang: all nodes of one cluster at once, or none.
         offer_ids: Offers the customer restricted the request to; empty = every permitted one.
+        versions: Ranges that the node's driver, firmware and runtime must lie in, by component; empty = any.
         image: OCI reference; `command` and `environment` are passed as plain strings and never become structure.
         max_price_micros: Highest acceptable price per device-hour, VAT apart; null = any quoted.
         max_wait_s: Longest acceptable time in the queue; 0 ends it at the first pass; null = no limit.
@@ -58,6 +59,7 @@ class Instance(models.Model):
     devices = models.PositiveSmallIntegerField()
     nodes = models.PositiveSmallIntegerField(default=1)
     offer_ids = ArrayField(models.UUIDField(), default=list)
+    versions = models.JSONField(default=dict)
     image = models.CharField(max_length=300)
     command = ArrayField(models.CharField(max_length=4096), default=list)
     environment = models.JSONField(default=dict)

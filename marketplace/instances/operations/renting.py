@@ -22,6 +22,7 @@ class InstanceSpec:
         devices: On each node.
         nodes: More than 1 is a gang: all nodes of one cluster at once, or none.
         is_interruptible: Its devices may be taken back, with notice, for a request that may not be interrupted.
+        versions: Ranges that a node's versions must lie in, by component (scheduling.versions).
     """
 
     name: str
@@ -39,6 +40,7 @@ class InstanceSpec:
     priority: int = 0
     nodes: int = 1
     is_interruptible: bool = False
+    versions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def total_devices(self) -> int:
@@ -87,6 +89,7 @@ def create_instance(
         nodes=spec.nodes,
         is_interruptible=spec.is_interruptible,
         offer_ids=list(spec.offer_ids),
+        versions=dict(spec.versions),
         image=spec.image,
         command=list(spec.command),
         environment=dict(spec.environment or {}),

@@ -8,8 +8,9 @@ from marketplace.inventory.models.customer_assessment import CustomerAssessment
 from marketplace.inventory.models.incident import IncidentKind, NodeIncident
 from marketplace.inventory.models.maintenance import Drain, MaintenanceWindow
 from marketplace.inventory.models.node import Node, NodeStock
-from marketplace.inventory.models.offer import Offer, OfferStatus
+from marketplace.inventory.models.offer import Offer, OfferAccess, OfferStatus
 from marketplace.inventory.models.outage import Outage, OutageKind
+from marketplace.inventory.models.outlook import Outlook
 from marketplace.inventory.models.provider import Provider, Seller, SellingMode, SellingTerm
 from marketplace.inventory.models.provider_key import ProviderKey
 from marketplace.inventory.models.quarantine import Component, Quarantine, QuarantineKind
@@ -34,9 +35,11 @@ __all__ = [
     "NodeSharing",
     "NodeStock",
     "Offer",
+    "OfferAccess",
     "OfferStatus",
     "Outage",
     "OutageKind",
+    "Outlook",
     "Provider",
     "ProviderKey",
     "Quarantine",

@@ -18,12 +18,20 @@ class OfferStatus(models.TextChoices):
     RETIRED = "retired", _("Retired")
 
 
+class OfferAccess(models.TextChoices):
+    """Who may rent it."""
+
+    OPEN = "open", _("Everyone")
+    RESERVATION = "reservation", _("By reservation only")
+
+
 class Offer(models.Model):
     """An accelerator × shape × site; prices are dated versions in `billing`, the seller follows from the provider's selling term.
 
     Attributes:
         cpu_millis_per_device: Processor share that comes with each device.
         devices_max: Most devices one instance may have on one node.
+        access: By reservation, only organizations with an agreed price of their own may rent it.
     """
 
     TYPE_PREFIX = "off"
@@ -36,6 +44,7 @@ class Offer(models.Model):
     memory_mib_per_device = models.PositiveIntegerField()
     storage_mib_per_device = models.PositiveIntegerField(default=51_200)
     devices_max = models.PositiveSmallIntegerField()
+    access = models.CharField(max_length=12, choices=OfferAccess, default=OfferAccess.OPEN)
     status = models.CharField(max_length=8, choices=OfferStatus, default=OfferStatus.DRAFT)
     created_at = models.DateTimeField(db_default=Now())
 

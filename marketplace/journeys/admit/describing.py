@@ -64,6 +64,7 @@ def _describe_inputs(item: Considered, *, now: datetime) -> dict[str, Any]:
         "max_duration_s": instance.max_duration_s,
         "covers_until": at(covers_until),
         "max_price_micros": instance.max_price_micros,
+        "versions": instance.versions,
         "needs_dedicated_node": needs_dedicated_node(item.requirements),
         "priority": instance.priority,
         "offers": [offer.code for offer in item.offers],

@@ -28,8 +28,8 @@ def forecast(queue: Queue, decided: Sequence[Decided], *, now: datetime) -> None
     waiting = [item for item in decided if not item.looked.placements]
     if not waiting:
         return
-    head = [item.looked.waiting for item in waiting[:FORECAST_QUEUE_MAX] if _could_start(item)]
-    placed = _just_placed(queue, decided)
+    head = [item.looked.waiting for item in waiting[:FORECAST_QUEUE_MAX] if could_start(item)]
+    placed = just_placed(queue, decided)
     probable = _estimate(queue, head, placed, quantile=PROBABLE)
     cautious = _estimate(queue, head, placed, quantile=CAUTIOUS)
     position = 0
@@ -37,7 +37,7 @@ def forecast(queue: Queue, decided: Sequence[Decided], *, now: datetime) -> None
     for item in waiting:
         instance = item.considered.instance
         place = None
-        if _could_start(item):
+        if could_start(item):
             position += 1
             place = position
         told = Forecast(
@@ -56,7 +56,7 @@ def forecast(queue: Queue, decided: Sequence[Decided], *, now: datetime) -> None
             record_forecasts(forecasts=changed, now=now)
 
 
-def _could_start(item: Decided) -> bool:
+def could_start(item: Decided) -> bool:
     """Whether time alone can make room."""
     return item.looked.choice.wait_reason in COULD_START
 
@@ -74,7 +74,7 @@ def _estimate(
     )
 
 
-def _just_placed(queue: Queue, decided: Sequence[Decided]) -> list[Running]:
+def just_placed(queue: Queue, decided: Sequence[Decided]) -> list[Running]:
     """What this pass itself placed; only those with a maximum duration have an end in sight."""
     return [
         Running(

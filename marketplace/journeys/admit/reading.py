@@ -34,6 +34,7 @@ from marketplace.scheduling.placement import Request
 from marketplace.scheduling.queue import Running
 from marketplace.scheduling.shares import ShareBook
 from marketplace.scheduling.stock import Remainder, StockView
+from marketplace.scheduling.versions import read_ranges
 from marketplace.sovereignty.queries import list_requirements_in_force
 from marketplace.sovereignty.rules import (
     Assessment,
@@ -115,10 +116,21 @@ class LiveRun:
 
 def read_queue(*, now: datetime) -> Queue | None:
     """The queue and its market; None when nothing waits. Requires an open staff transaction; locks nothing."""
+    queued = _list_queued()
+    return _read(queued, now=now) if queued else None
+
+
+def read_market_and_queue(*, now: datetime) -> Queue:
+    """As `read_queue`, also when nothing waits."""
+    return _read(_list_queued(), now=now)
+
+
+def _list_queued() -> list[Instance]:
     rows = Instance.objects.filter(state=State.QUEUED, goal=Goal.RUN).select_related("project", "tenant")
-    queued = list(rows.order_by("queued_at", "id")[:QUEUE_MAX])
-    if not queued:
-        return None
+    return list(rows.order_by("queued_at", "id")[:QUEUE_MAX])
+
+
+def _read(queued: Sequence[Instance], *, now: datetime) -> Queue:
     terms: defaultdict[UUID, list[InstanceTerm]] = defaultdict(list)
     for term in InstanceTerm.objects.filter(instance_id__in=[row.id for row in queued]).select_related("offer"):
         terms[term.instance_id].append(term)
@@ -220,6 +232,7 @@ def _consider(
         needs_dedicated_node=needs_dedicated_node(requirements),
         nodes=instance.nodes,
         max_price_micros=instance.max_price_micros,
+        versions=read_ranges(instance.versions),
         forbidden={
             (offer.site_id, offer.accelerator.code): tuple(r.rule.value for r in verdicts[offer.id].refusals)
             for offer in offers

@@ -1,16 +1,38 @@
 """The catalogue: what this project may rent, at what price, and why not."""
 
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlencode
+
 from django.http import HttpResponse
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET
 
-from marketplace.journeys.quote import Quote, QuoteRequest, RequestTooLarge, quote
+from marketplace.inventory.models import Component
+from marketplace.journeys.availability import explain_availability
+from marketplace.journeys.outlook import instant_of
+from marketplace.journeys.quote import Quote, QuotedOffer, QuoteRequest, RequestTooLarge, quote
 from marketplace.journeys.refusal_words import RefusalWords
 from marketplace.journeys.rent import describe_refused_site
+from marketplace.journeys.version_filter import TEXT_CHARACTERS_MAX, VersionRangeInvalid
 from marketplace.kernel import clock
+from marketplace.kernel.errors import OndolError
 from marketplace.portal.page import Page, member_page
+from marketplace.scheduling.availability import Band
+from marketplace.scheduling.versions import COMPONENTS
 from marketplace.tenants.models import Sector
 
 DEVICES_MAX = 64
+BANDS: Final = {
+    Band.NOW: _("Available now"),
+    Band.QUEUE: _("Queue"),
+    Band.RESERVATION: _("By reservation only"),
+    Band.NONE: _("Not available"),
+}
+TONES: Final = {Band.NOW: "good", Band.QUEUE: "wait", Band.RESERVATION: "", Band.NONE: "bad"}
+ICONS: Final = {
+    Band.NOW: "circle-check", Band.QUEUE: "clock", Band.RESERVATION: "file-text", Band.NONE: "circle-x",
+}  # fmt: skip
 
 
 @require_GET
@@ -20,15 +42,22 @@ def catalogue(page: Page) -> HttpResponse:
     devices = _devices(page)
     kind = page.request.GET.get("kind", "")
     found: Quote | None = None
-    too_large: RequestTooLarge | None = None
+    error: OndolError | None = None
+    versions = read_versions(page.request.GET)
     if page.project is not None:
         try:
             found = quote(
-                actor=page.actor, request=QuoteRequest(project_id=page.project.id, devices=devices), now=clock.now()
+                actor=page.actor,
+                request=QuoteRequest(project_id=page.project.id, devices=devices, versions=versions),
+                now=clock.now(),
             )
-        except RequestTooLarge as error:
-            too_large = error
-    offers = [item for item in found.offers if not kind or item.priced.offer.accelerator.kind == kind] if found else []
+        except (RequestTooLarge, VersionRangeInvalid) as refused_filter:
+            error = refused_filter
+    offers = [
+        describe_offer(item)
+        for item in (found.offers if found else ())
+        if not kind or item.priced.offer.accelerator.kind == kind
+    ]
     words = RefusalWords.read()
     refused = [
         {
@@ -48,8 +77,36 @@ def catalogue(page: Page) -> HttpResponse:
         data_classes=[words.data_class(code) for code in page.project.data_classes] if page.project else [],
         offers=offers,
         refused=refused,
-        too_large=too_large,
+        error=error,
+        versions=versions,
+        components=describe_components(versions),
+        version_query=urlencode({name: text for name, text in versions.items() if text}),
     )
+
+
+def describe_offer(item: QuotedOffer) -> dict[str, Any]:
+    """An offer with its band in words, and when it would start as instants."""
+    found = item.availability
+    return {
+        "item": item,
+        "label": BANDS[found.band],
+        "tone": TONES[found.band],
+        "icon": ICONS[found.band],
+        "words": explain_availability(found, devices=item.devices, nodes=item.nodes),
+        "probable": instant_of(found.start.p50_s) if found.start else None,
+        "cautious": instant_of(found.start.p90_s) if found.start else None,
+        "may_rent": found.band in (Band.NOW, Band.QUEUE),
+    }
+
+
+def read_versions(given: Mapping[str, str]) -> dict[str, str]:
+    """The ranges in a URL or form, as typed."""
+    return {name: given.get(name, "").strip()[:TEXT_CHARACTERS_MAX] for name in COMPONENTS}
+
+
+def describe_components(versions: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """Field name, label and what was typed."""
+    return [(name, str(Component(name).label), versions.get(name, "")) for name in COMPONENTS]
 
 
 def _vat(page: Page) -> str:

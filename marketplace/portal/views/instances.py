@@ -27,8 +27,10 @@ from marketplace.kernel.actors import savepoint
 from marketplace.kernel.errors import NotFound, OndolError
 from marketplace.portal.clock_words import WEEKDAYS
 from marketplace.portal.page import Page, member_page
+from marketplace.portal.views.catalogue import describe_components, read_versions
 from marketplace.portal.views.evidence import describe_decision
 from marketplace.portal.views.schedules import read_time
+from marketplace.scheduling.availability import Band
 
 IMAGE_DEFAULT = "registry.ondol.example/pytorch:2.8-cuda12.8"
 PAGE_SIZE = 20
@@ -52,6 +54,14 @@ class LaunchForm:
     stop_at: str = ""
     start_at: str = ""
     plan: str = Plan.ON_DEMAND.value
+    driver: str = ""
+    firmware: str = ""
+    runtime: str = ""
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The ranges by component."""
+        return {"driver": self.driver, "firmware": self.firmware, "runtime": self.runtime}
 
 
 @require_http_methods(["GET", "POST"])
@@ -75,7 +85,9 @@ def launch(page: Page) -> HttpResponse:
         "launch.html",
         status=error.http_status if error else 200,
         form=form,
-        offers=found.offers,
+        offers=[item for item in found.offers if item.availability.band is not Band.RESERVATION],
+        components=describe_components(form.versions),
+        version_query=any(form.versions.values()),
         error=error,
         vat_percent=VAT_PERCENT,
         vat="included" if found.is_vat_included else "excluded",
@@ -99,6 +111,7 @@ def _read_launch(page: Page) -> LaunchForm:
         max_wait_hours=given.get("max_wait_hours", "")[:5],
         stop_at=given.get("stop_at", "")[:5],
         start_at=given.get("start_at", "")[:5],
+        **read_versions(given),
     )
 
 
@@ -135,6 +148,7 @@ def _rent_request(page: Page, form: LaunchForm) -> RentRequest:
             nodes=form.nodes,
             max_duration_s=stop_hours * 3_600 if stop_hours else None,
             max_wait_s=None if wait_hours is None else wait_hours * 3_600,
+            versions=form.versions,
         ),
         plan=form.plan,
     )
