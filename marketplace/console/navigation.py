@@ -21,6 +21,7 @@ PAGES: Final[tuple[tuple[Promise, str, str], ...]] = (
     (_("Quotas"), "account_tree", "console:quotas"),
     (_("Limits by file"), "upload_file", "console:quota-file"),
     (_("Certificates"), "verified_user", "console:certificates"),
+    (_("Assessments by customers"), "fact_check", "console:assessments"),
     (_("Data classes and rules"), "policy", "console:rules"),
     (_("Unknown time"), "help_clinic", "console:unknown-time"),
     (_("Self-metering sites"), "speed", "console:self-metering"),

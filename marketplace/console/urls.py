@@ -4,6 +4,7 @@ from django.urls import URLPattern, URLResolver, path
 
 from marketplace.console.views import (
     agreements,
+    assessments,
     capacity,
     certificates,
     maintenance,
@@ -58,6 +59,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("certificates/<str:certificate_id>", certificates.certificate, name="certificate"),
     path("certificates/<str:certificate_id>/paper", certificates.paper, name="certificate-paper"),
     path("certificates/<str:certificate_id>/revoke", certificates.revoke, name="certificate-revoke"),
+    path("assessments", assessments.assessments, name="assessments"),
+    path("assessments/<str:assessment_id>/paper", assessments.paper, name="assessment-paper"),
     path("rules", rules.rules, name="rules"),
     path("rules/<slug:code>", rules.rule, name="rule"),
     path("quotas", quotas.tree, name="quotas"),

@@ -1,16 +1,19 @@
 """Own assessments on the portal and by the API: record, withdraw, who may."""
 
 import io
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
 
-from marketplace.inventory.models import AssuranceDocument, CustomerAssessment
+from marketplace.inventory.assurance import add_certification
+from marketplace.inventory.models import AssuranceDocument, Certification, CustomerAssessment, Site
+from marketplace.kernel import ids
 from marketplace.kernel.actors import as_actor
 from marketplace.tenants.models import Role
 from tests.api.caller import make_caller
-from tests.market import STAFF, Renter, add_renter
+from tests.market import NOW, STAFF, Renter, add_renter
 from tests.portal.test_pages import add_person, renter, signed_in
 
 __all__ = ["renter", "signed_in"]
@@ -94,3 +97,33 @@ def test_the_api_records_lists_and_withdraws_within_the_tenant(renter: Renter) -
     assert status == 200
     assert withdrawn["withdrawn_at"] is not None
     assert {row["scheme"] for row in caller.call("GET", "/certificates")[1]["data"]} == {"finance-csp", "isms-p"}
+
+
+def test_papers_are_downloads_for_their_organization_alone(signed_in: Client, renter: Renter) -> None:
+    """Never shown in the page, never guessed; another tenant's does not exist; a site's certificate is for everybody."""
+    content = b"%PDF-1.7 <script>alert(1)</script>"
+    hand_in(signed_in, content)
+    with as_actor(STAFF):
+        site = Site.objects.get()
+        add_certification(
+            actor=STAFF, scheme="csap", level="mid", issuer="KISA", document_number="CSAP-9", site_id=site.id,
+            valid_from=NOW, valid_to=NOW + timedelta(days=30), document=("csap.pdf", b"%PDF-1.7 csap"), now=NOW,
+        )  # fmt: skip
+        row = CustomerAssessment.objects.get()
+        certificate = Certification.objects.get(scheme__code="csap")
+    own = f"/assurance/{ids.format_id(prefix='asm', value=row.id)}/paper"
+    public = f"/assurance/certificates/{ids.format_id(prefix='crt', value=certificate.id)}/paper"
+    page = signed_in.get("/assurance").content.decode()
+    assert own in page
+    assert public in page
+    answer = signed_in.get(own)
+    assert answer.content == content
+    assert answer.headers["Content-Type"] == "application/pdf"
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="minutes.pdf"'
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Cache-Control"] == "private, no-store"
+    stranger = add_renter(number="6068100016", name="다솜정밀", data_classes=("open",))
+    signed_in.force_login(add_person(stranger, email="stranger@dasom.example"))
+    assert signed_in.get(own).status_code == 404
+    assert signed_in.get(public).content == b"%PDF-1.7 csap"
+    assert signed_in.get("/assurance/nonsense/paper").status_code == 404

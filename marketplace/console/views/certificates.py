@@ -18,6 +18,7 @@ from marketplace.journeys.watch_assurance import has_ended, list_affected, sever
 from marketplace.kernel import clock, ids
 from marketplace.kernel.actors import savepoint
 from marketplace.kernel.days import begin_of, parse_day
+from marketplace.kernel.downloads import answer_download
 from marketplace.kernel.errors import NotFound, OndolError
 from marketplace.kernel.uploads import read_upload
 from marketplace.sovereignty.models import AssuranceScheme, HeldBy
@@ -104,9 +105,7 @@ def paper(page: OperatorPage, certificate_id: str) -> HttpResponse:
     document = AssuranceDocument.objects.filter(id=row.document_id).first() if row.document_id else None
     if document is None:
         raise NotFound
-    name = document.file_name.replace('"', "").encode("ascii", "ignore").decode() or "paper"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
-    return HttpResponse(bytes(document.content), content_type=document.media_type, headers=headers)
+    return answer_download(name=document.file_name, media_type=document.media_type, content=document.content)
 
 
 def describe(row: Certification, *, now: datetime) -> dict[str, Any]:

@@ -3,15 +3,16 @@
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from marketplace.inventory.models import CustomerAssessment
-from marketplace.inventory.queries import list_assessments, list_certifications
+from marketplace.inventory.queries import find_paper, list_assessments, list_certifications
 from marketplace.journeys.assess import AssessmentRequest, assess, withdraw
 from marketplace.journeys.calendar import draw_calendar
 from marketplace.journeys.refusal_words import RefusalWords
@@ -19,6 +20,7 @@ from marketplace.journeys.watch_assurance import severity_of
 from marketplace.kernel import clock, ids
 from marketplace.kernel.actors import savepoint
 from marketplace.kernel.days import parse_day
+from marketplace.kernel.downloads import answer_download
 from marketplace.kernel.errors import NotFound, OndolError
 from marketplace.kernel.uploads import read_upload
 from marketplace.portal.page import Page, member_page
@@ -85,15 +87,49 @@ def assurance(page: Page) -> HttpResponse:
     )
 
 
+@require_GET
+@member_page("assurance")
+def assessment_paper(page: Page, assessment_id: str) -> HttpResponse:
+    """The paper of an own assessment, as a download; one that is not the member's does not exist."""
+    require_permission(actor=page.actor, permission="assurance.read")
+    wanted = _parse("asm", assessment_id)
+    row = list_assessments(actor=page.actor).filter(id=wanted).first()
+    return _download(None if row is None else row.document_id)
+
+
+@require_GET
+@member_page("assurance")
+def certificate_paper(page: Page, certificate_id: str) -> HttpResponse:
+    """The paper of a site's or provider's certificate, which every customer's auditor may read."""
+    require_permission(actor=page.actor, permission="assurance.read")
+    row = list_certifications().filter(id=_parse("crt", certificate_id)).first()
+    return _download(None if row is None else row.document_id)
+
+
+def _download(document_id: UUID | None) -> HttpResponse:
+    paper = find_paper(document_id=document_id)
+    if paper is None:
+        raise NotFound
+    return answer_download(name=paper.file_name, media_type=paper.media_type, content=paper.content)
+
+
+def _parse(prefix: str, text: str) -> UUID:
+    try:
+        return ids.parse_id(prefix=prefix, text=text)
+    except ids.MalformedId as error:
+        raise NotFound from error
+
+
 @require_POST
 @member_page("assurance")
 def withdraw_one(page: Page, assessment_id: str) -> HttpResponse:
     """End an assessment, with a reason."""
-    try:
-        wanted = ids.parse_id(prefix="asm", text=assessment_id)
-    except ids.MalformedId as error:
-        raise NotFound from error
-    withdraw(actor=page.actor, assessment_id=wanted, reason=page.request.POST.get("reason", ""), now=clock.now())
+    withdraw(
+        actor=page.actor,
+        assessment_id=_parse("asm", assessment_id),
+        reason=page.request.POST.get("reason", ""),
+        now=clock.now(),
+    )
     return redirect("portal:assurance")
 
 
