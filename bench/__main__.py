@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.arena import Arena, arena
+from bench.catalogue import bench_catalogue
 from bench.figures import Figure
 from bench.listing import MACHINE, bench_list
 from bench.postings import bench_postings
@@ -24,6 +25,7 @@ BENCHES: dict[str, Callable[[Arena], list[Figure]]] = {
     "throughput": lambda place: [bench_throughput(place)],
     "list": lambda place: [bench_list(place)],
     "usage": lambda place: bench_usage_events(stack=place.stack, environment=place.environment),
+    "catalogue": lambda _place: bench_catalogue(),
     "postings": lambda _place: bench_postings(),
 }
 RESULTS = Path(__file__).with_name("results")

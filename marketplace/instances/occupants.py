@@ -46,7 +46,7 @@ def list_occupants(*, place: Q) -> Sequence[Occupant]:
 
 
 def list_live_allocations_at(*, place: Q) -> QuerySet[Allocation]:
-    """Devices in use on the nodes, whatever the instance does, with organization, project, node and accelerator. Needs a staff actor."""
+    """Devices in use on the nodes, whatever their instance does, with its organization and project. Needs a staff actor."""
     rows = Allocation.objects.filter(place, released_at__isnull=True).select_related(
         "instance__tenant", "instance__project", "stock__node", "stock__accelerator"
     )

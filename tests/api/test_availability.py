@@ -100,7 +100,7 @@ def test_a_refused_offer_says_why_in_words(small_market: SmallMarket, caller: Ca
         small_market.site.certifications.update(revoked_at=NOW - timedelta(seconds=1))
     (offer,) = offers(caller)
     assert (offer["availability"], offer["permission"]) == ("none", "refused")
-    assert {reason["rule"] for reason in offer["refusals"]} == {"certificate_missing"}
+    assert {reason["rule"] for reason in offer["refusals"]} == {"certificate_revoked"}
 
 
 @pytest.mark.parametrize(
