@@ -14,7 +14,7 @@ PAGES: Final[tuple[tuple[Promise, str, str], ...]] = (
     (_("Queue"), "hourglass_top", "console:queue"),
     (_("Capacity"), "grid_view", "console:capacity"),
     (_("Quarantine"), "report", "console:quarantines"),
-    (_("Versions"), "deployed_code_history", "console:versions"),
+    (_("Installed versions"), "deployed_code_history", "console:versions"),
     (_("Maintenance"), "construction", "console:maintenance"),
     (_("Offers"), "sell", "console:offers"),
     (_("Quota requests"), "inbox", "console:quota-inbox"),

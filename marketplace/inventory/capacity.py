@@ -104,10 +104,10 @@ class DeviceCounts(NamedTuple):
 
 
 DEVICE_LABELS: Final = {
-    "allocated": _("Rented"),
+    "allocated": _("Rented out"),
     "foreign": _("Used by others"),
     "free": _("Free"),
-    "closed": _("Closed"),
+    "closed": _("Not placed on"),
     "quarantined": _("In quarantine"),
     "missing": _("Not usable"),
 }

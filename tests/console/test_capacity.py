@@ -80,7 +80,7 @@ def running_node() -> str:
 def test_the_grid_says_how_much_is_free_of_what_and_why_not_the_rest(console: Client, market: SmallMarket) -> None:
     text = console.get("/pages/capacity").content.decode()
     assert "20 of 24 free" in text
-    for part in ("Rented 2", "Used by others 1", "Not usable 1"):
+    for part in ("Rented out 2", "Used by others 1", "Not usable 1"):
         assert part in text
     with as_actor(STAFF):
         quarantine_node(actor=STAFF, node_id=get_node("node-3").id, reason="noise", now=NOW)
@@ -99,7 +99,7 @@ def test_a_silent_cluster_shows_and_has_nothing_free(console: Client, market: Sm
     text = console.get("/pages/capacity").content.decode()
     assert "0 of 24 free" in text
     assert "Silent since" in text
-    assert "Closed 20" in text
+    assert "Not placed on 20" in text
 
 
 @pytest.mark.django_db

@@ -187,7 +187,7 @@ def versions(page: OperatorPage) -> HttpResponse:
     """Every driver, firmware and runtime version that is installed somewhere."""
     return page.render(
         "versions.html",
-        title=_("Versions"),
+        title=_("Installed versions"),
         uses=[{"use": use, "quarantine_id": use.quarantine.id if use.quarantine else None} for use in list_versions()],
     )
 
