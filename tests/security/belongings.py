@@ -13,6 +13,8 @@ from billing.models import TermChange
 from billing.month_close import close_month
 from billing.price_changes import announce
 from billing.prices import publish_price
+from marketplace.inventory.assurance import add_certification
+from marketplace.journeys.assess import AssessmentRequest, assess
 from marketplace.kernel import ids
 from marketplace.kernel.actors import as_actor
 from marketplace.kernel.models import Severity
@@ -77,7 +79,8 @@ def own_everything(caller: Caller, market: SmallMarket) -> dict[str, str]:
         "schedule_id": _made(
             caller, f"/instances/{instance_id}/schedules", {"action": "stop", "at": "18:00", "weekdays": [5]}
         )["id"],
-        "assessment_id": _made(caller, "/assessments", _assessment(caller))["id"],
+        "assessment_id": _assessment(renter),
+        "certificate_id": _certificate(market),
         "request_id": asked["id"],
         "attachment_id": asked["attachments"][0]["id"],
         "api_key_id": _made(caller, "/api-keys", {"project": caller.project, "name": "ci", "scopes": ["offers.read"]})["id"],
@@ -103,15 +106,29 @@ def _made(caller: Caller, path: str, body: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _assessment(caller: Caller) -> dict[str, Any]:
-    return {
-        "project": caller.project,
-        "provider": "hanbit",
-        "scheme": "finance-own-assessment",
-        "committee_on": "2026-11-20",
-        "review_number": "2026-7",
-        "recheck_due_on": "2027-11-19",
-    }
+def _assessment(renter: Renter) -> str:
+    """With its paper."""
+    with as_actor(renter.actor):
+        made = assess(
+            actor=renter.actor,
+            request=AssessmentRequest(
+                project_id=renter.project.id, provider="hanbit", scheme="finance-own-assessment",
+                committee_on=date(2026, 11, 20), reported_on=None, review_number="2026-7",
+                recheck_due_on=date(2027, 11, 19), document=("minutes.pdf", b"%PDF-1.7 minutes"),
+            ),
+            now=NOW,
+        )  # fmt: skip
+    return ids.format_id(prefix="asm", value=made.id)
+
+
+def _certificate(market: SmallMarket) -> str:
+    """A site's, with its paper: every customer's auditor may read it."""
+    with as_actor(STAFF):
+        made = add_certification(
+            actor=STAFF, scheme="csap", level="mid", issuer="KISA", document_number="CSAP-9", site_id=market.site.id,
+            valid_from=NOW, valid_to=NOW + 30 * DAY, document=("csap.pdf", b"%PDF-1.7 csap"), now=NOW,
+        )  # fmt: skip
+    return ids.format_id(prefix="crt", value=made.id)
 
 
 def _announced(market: SmallMarket, renter: Renter) -> str:

@@ -14,6 +14,8 @@ ROUTES = list(list_routes(urlpatterns))
 WITHOUT_SIGN_IN = {"sign-in", "sign-out", "language", "theme"}
 ACTING = {"hide", "schedules", "actions", "withdraw", "resubmit", "remove", "close", "revoke", "project", "tenant"}
 """Last words of routes that only take a POST."""
+FOR_EVERYBODY = {"assurance/certificates/<str:certificate_id>/paper"}
+"""Routes that name a thing of no tenant."""
 
 PLAUSIBLE = {
     "type": "stop", "reason": "because", "action": "stop", "at": "18:00", "repeat": "weekly", "weekdays": "5", "limit": "30",
@@ -53,7 +55,7 @@ def test_anothers_page_is_answered_as_one_that_is_not_there(
     unknown = unknown_ids(belongings)
     compared = 0
     for route in ROUTES:
-        if not route.names:
+        if not route.names or route.pattern in FOR_EVERYBODY:
             continue
         compared += 1
         method = "post" if _last(route.pattern) in ACTING else "get"
