@@ -30,7 +30,7 @@ DROP FUNCTION list_nodes_kept_by_others()
 class Migration(migrations.Migration):
     """A column with a default, two functions."""
 
-    dependencies = [("instances", "0010_feed_of_tenant"), ("inventory", "0008_outlook_and_access")]
+    dependencies = [("instances", "0011_self_metering"), ("inventory", "0009_outlook_and_access")]
 
     operations = [
         migrations.AddField(

@@ -8,7 +8,7 @@ from marketplace.kernel.row_security import SecureSharedTable
 class Migration(migrations.Migration):
     """One row of a new table, one column with a default."""
 
-    dependencies = [("inventory", "0007_secure_health_and_maintenance")]
+    dependencies = [("inventory", "0008_self_metering")]
 
     operations = [
         migrations.AddField(
