@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, Final, ParamSpec
 from uuid import UUID
 
 from django.contrib import admin, messages
@@ -14,12 +15,14 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from marketplace.accounts.models import User
-from marketplace.kernel import ids
+from marketplace.kernel import clock, ids
 from marketplace.kernel.actors import Actor, ActorKind, savepoint
 from marketplace.kernel.errors import NotFound, OndolError, ValidationFailed
 
 REASON_CHARACTERS_MAX = 1_000
 OFFSET_MAX = 100_000
+UNDO_KEY: Final = "undo"
+"""What the operator did last and may take back, in their session; the operation itself has the last word."""
 
 Parameters = ParamSpec("Parameters")
 
@@ -92,6 +95,23 @@ class OperatorPage:
         """As `done`, for a page of which the path is known already."""
         messages.success(self.request, message)
         return redirect(path)
+
+    def offer_undo(self, *, what: str, key: str, until: datetime) -> None:
+        """Show a way back on the pages that follow, until an instant.
+
+        Args:
+            what: Which operation takes it back, as `views/undo.py` names them; `key` tells it what.
+        """
+        self.request.session[UNDO_KEY] = {"what": what, "key": key, "until": until.isoformat()}
+
+    @property
+    def undo_left_s(self) -> int:
+        """Whole seconds for which the last act can still be taken back; 0 = there is none."""
+        offered = self.request.session.get(UNDO_KEY)
+        if not offered:
+            return 0
+        left = datetime.fromisoformat(offered["until"]) - clock.now()
+        return max(0, left // timedelta(seconds=1))
 
 
 def operator_page(

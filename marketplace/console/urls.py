@@ -19,6 +19,7 @@ from marketplace.console.views import (
     rules,
     self_metering,
     stock_acts,
+    undo,
     unknown_time,
 )
 
@@ -63,6 +64,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("assessments/<str:assessment_id>/paper", assessments.paper, name="assessment-paper"),
     path("rules", rules.rules, name="rules"),
     path("rules/<slug:code>", rules.rule, name="rule"),
+    path("undo", undo.undo, name="undo"),
     path("quotas", quotas.tree, name="quotas"),
     path("quotas/shares", quotas.change_share, name="quota-share"),
     path("quotas/shares/<str:share_id>/revoke", quotas.end_share, name="quota-share-revoke"),

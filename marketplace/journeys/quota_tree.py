@@ -1,15 +1,16 @@
 """The quota tree as operators see it: shares with what is allocated of them, and one organization with everything below it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from marketplace.journeys.admit.shares import open_book
 from marketplace.quotas.models import Quota, QuotaPeriod, Share
+from marketplace.quotas.operations import LineKey, ShareEdit
 from marketplace.quotas.queries import list_periods_of_tenant, list_quotas_of_tenant, list_shares
 from marketplace.tenants.models import Tenant
-from marketplace.tenants.queries import get_tenant_for_operator, list_names_in_tenant
+from marketplace.tenants.queries import get_tenant_for_operator, list_names, list_names_in_tenant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,23 @@ def read_share_use(*, now: datetime) -> Sequence[ShareUse]:
         return []
     book = open_book(shares)
     return [ShareUse(share=share, used=book.used_of(share_id=share.id)) for share in shares]
+
+
+def read_use_of(*, edit: ShareEdit, now: datetime) -> int | None:
+    """What is allocated now of what a share is to count; None where it does not hold now. For staff."""
+    begins, ends = edit.effective_from, edit.effective_to
+    if begins is not None and ends is not None and not begins <= now < ends:
+        return None
+    share = Share(**edit.line(), limit=edit.limit, enforcement=edit.enforcement)
+    return open_book([share]).used_of(share_id=share.id)
+
+
+def read_line_names(*, lines: Iterable[LineKey]) -> Mapping[UUID, str]:
+    """Names of the organizations, projects and people that lines are for; three queries for any number. For staff."""
+    wanted = list(lines)
+    tenant_ids = {line.tenant_id for line in wanted}
+    targets = {line.scope_id for line in wanted}
+    return list_names(tenant_ids=tenant_ids, target_ids=targets)
 
 
 def read_tenant_tree(*, tenant_id: UUID, now: datetime) -> TenantTree:

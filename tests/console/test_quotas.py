@@ -1,18 +1,20 @@
 """The operator's quota pages: inbox, tree, file."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
+from marketplace.journeys.admit import admit_pass
 from marketplace.kernel import ids
 from marketplace.kernel.actors import as_actor
 from marketplace.kernel.models import AuditEntry
 from marketplace.quotas.models import Quota, QuotaPeriod, QuotaRequest, Share
 from marketplace.quotas.operations import ask_quota
 from tests.console.operators import add_operator
-from tests.market import NOW, STAFF, Renter, add_renter, build_market
+from tests.market import NOW, STAFF, Renter, add_renter, build_market, rent_as, see_clusters
 
 pytestmark = pytest.mark.django_db
 
@@ -122,6 +124,7 @@ def test_a_file_is_shown_and_then_done(console: Client, bank: Renter) -> None:
     file = SimpleUploadedFile("quotas.csv", text.replace(",16,", ",20,").encode())
     preview = console.post("/pages/quotas/file", {"file": file}).content.decode()
     assert "1 rows, 1 change a limit, 0 wait for a second person." in preview
+    assert "가온은행" in preview
     assert limit() == 16
     seal = preview.split('name="seal" value="')[1].split('"')[0]
     assert console.post("/pages/quotas/file/apply", {"seal": seal + "x", "reason": "r"}).status_code == 422
@@ -140,3 +143,66 @@ def test_a_file_with_an_error_names_the_row_and_cannot_be_done(console: Client, 
     for wrong in (b"\xff\xfe\x00", b"x" * 5_000_000):
         assert console.post("/pages/quotas/file", {"file": SimpleUploadedFile("q.csv", wrong)}).status_code == 422
     assert limit() == 16
+
+
+def undo(console: Client) -> int:
+    return console.post("/pages/undo").status_code
+
+
+def test_a_decision_and_an_edit_can_be_undone_for_half_a_minute(
+    console: Client, bank: Renter, time_machine: Any
+) -> None:
+    path = ask(bank)
+    console.post(f"{path}/decide", {"decision": "approve", "limit": "18", "reason": "enough"})
+    assert "The last change can be undone for 30 seconds." in console.get("/pages/quota-requests").content.decode()
+    assert limit() == 18
+    assert undo(console) == 302
+    assert limit() == 16
+    with as_actor(STAFF):
+        assert QuotaRequest.objects.get().status == "open"
+    assert undo(console) == 409
+    tenant = f"/pages/quotas/tenants/{ids.format_id(prefix='ten', value=bank.tenant.id)}"
+    form = {"scope": "tenant", "selector": "any", "meter": "devices", "enforcement": "hard", "reason": "r"}
+    # What is done at one instant goes back together, and here the clock stands.
+    time_machine.move_to(NOW + timedelta(seconds=1), tick=False)
+    console.post(f"{tenant}/set", {**form, "limit": "24"})
+    undo(console)
+    assert limit() == 16
+    time_machine.move_to(NOW + timedelta(seconds=2), tick=False)
+    console.post(f"{tenant}/set", {**form, "limit": "24"})
+    time_machine.move_to(NOW + timedelta(seconds=33), tick=False)
+    assert "can be undone" not in console.get(tenant).content.decode()
+    assert undo(console) == 409
+    assert limit() == 24
+
+
+def test_an_answer_may_be_chosen_and_the_organization_reads_it(console: Client, bank: Renter) -> None:
+    path = ask(bank)
+    assert "No capacity" in console.get(path).content.decode()
+    assert console.post(f"{path}/decide", {"decision": "refuse", "reason": ""}).status_code == 422
+    console.post(f"{path}/decide", {"decision": "refuse", "reason": "", "reply": "papers"})
+    with as_actor(STAFF):
+        stored = QuotaRequest.objects.get()
+    assert stored.decision_reason == "Please attach the approved plan or the agreement that this is for."
+
+
+def test_a_limit_above_the_stock_and_a_share_below_use_are_refused_by_name(console: Client, bank: Renter) -> None:
+    tenant = f"/pages/quotas/tenants/{ids.format_id(prefix='ten', value=bank.tenant.id)}"
+    form = {"scope": "tenant", "selector": "any", "meter": "devices", "enforcement": "hard", "reason": "r"}
+    refused = console.post(f"{tenant}/set", {**form, "limit": "129"})
+    assert refused.status_code == 409
+    assert "129 would be promised in total, and the stock has 128." in refused.content.decode()
+    assert limit() == 16
+    see_clusters(now=NOW)
+    rent_as(bank, devices=8)
+    admit_pass(holder="test", now=NOW)
+    share = {**form, "sector": "finance", "limit": "7", "overcommit_percent": "400"}
+    console.post(f"{tenant}/set", {**form, "limit": "0", "below_use": "keep"})
+    refused = console.post("/pages/quotas/shares", share)
+    assert refused.status_code == 422
+    assert "The limit would be 7, below the 8 in use." in refused.content.decode()
+    with as_actor(STAFF):
+        assert not Share.objects.exists()
+    console.post("/pages/quotas/shares", {**share, "below_use": "keep"})
+    with as_actor(STAFF):
+        assert Share.objects.get().limit == 7

@@ -1,5 +1,6 @@
 """Limits as a file: take it out, look at what another would do, do it as a whole."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from django.core import signing
@@ -9,11 +10,21 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from marketplace.console.page import OperatorPage, operator_page
 from marketplace.console.views.quota_requests import read_thresholds
+from marketplace.journeys.quota_tree import read_line_names
 from marketplace.kernel import clock
 from marketplace.kernel.errors import ValidationFailed
 from marketplace.kernel.ids import format_id
 from marketplace.quotas.csv_file import BYTES_MAX, TARGET_PREFIX, read_rows, write_rows
-from marketplace.quotas.operations import BelowUse, apply_bulk, plan_bulk, refuse_errors
+from marketplace.quotas.models import ScopeKind
+from marketplace.quotas.operations import (
+    CHANGES_UNDONE_MAX,
+    UNDO_WINDOW,
+    BelowUse,
+    PlannedEdit,
+    apply_bulk,
+    plan_bulk,
+    refuse_errors,
+)
 from marketplace.quotas.queries import list_every_line
 
 SALT: Final = "quota-file"
@@ -45,18 +56,31 @@ def upload(page: OperatorPage) -> HttpResponse:
         title=_("Limits by file"),
         plan=plan,
         errors=errors,
-        shown=plan.edits[:ROWS_SHOWN_MAX],
+        shown=_name(plan.edits[:ROWS_SHOWN_MAX]),
         changed=sum(item.before != item.edit.limit for item in plan.edits),
         second=sum(item.needs_second for item in plan.edits),
         seal="" if errors else signing.dumps({"text": text, "below_use": below_use.value}, salt=SALT, compress=True),
     )
 
 
+def _name(edits: Sequence[PlannedEdit]) -> list[tuple[PlannedEdit, str, str]]:
+    """Each edit with the organization's name, and the project's or member's."""
+    names = read_line_names(lines=[item.edit.line for item in edits])
+    return [
+        (
+            item,
+            names.get(item.edit.line.tenant_id, ""),
+            "" if item.edit.line.scope_kind == ScopeKind.TENANT else names.get(item.edit.line.scope_id, ""),
+        )
+        for item in edits
+    ]
+
+
 @require_POST
 @operator_page("quota-file")
 def apply(page: OperatorPage) -> HttpResponse:
     """Do what was looked at: all of it, or nothing."""
-    reason = page.read_reason()
+    reason, now = page.read_reason(), clock.now()
     try:
         sealed = signing.loads(page.request.POST.get("seal", ""), salt=SALT, max_age=LOOKED_AT_S)
     except signing.BadSignature as error:
@@ -71,8 +95,10 @@ def apply(page: OperatorPage) -> HttpResponse:
         below_use=BelowUse(sealed["below_use"]),
         thresholds=read_thresholds(),
         reason=reason,
-        now=clock.now(),
+        now=now,
     )
+    if len(plan.edits) <= CHANGES_UNDONE_MAX:
+        page.offer_undo(what="quota-edits", key=now.isoformat(), until=now + UNDO_WINDOW)
     second = sum(item.needs_second for item in plan.edits)
     message = _("%(count)s limits were set; %(second)s wait for a second person.")
     return page.done(message % {"count": len(plan.edits) - second, "second": second}, to="console:quotas")

@@ -9,11 +9,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from marketplace.console.page import OperatorPage, operator_page
+from marketplace.console.replies import REPLIES, find_reply
 from marketplace.journeys.quota_inbox import view_request
 from marketplace.kernel import clock
 from marketplace.kernel.errors import ValidationFailed
 from marketplace.quotas.models import RequestStatus
-from marketplace.quotas.operations import Thresholds, approve_request, refuse_request, send_back_request
+from marketplace.quotas.operations import UNDO_WINDOW, Thresholds, approve_request, refuse_request, send_back_request
 from marketplace.quotas.queries import (
     get_attachment_for_operator,
     get_for_operator,
@@ -60,6 +61,7 @@ def request_detail(page: OperatorPage, request_id: str) -> HttpResponse:
         after=order[place + 1] if 0 <= place < len(order) - 1 else None,
         place=place + 1,
         total=len(order),
+        replies=REPLIES,
     )
 
 
@@ -68,8 +70,8 @@ def request_detail(page: OperatorPage, request_id: str) -> HttpResponse:
 def decide(page: OperatorPage, request_id: str) -> HttpResponse:
     """Approve in whole or part, send back or refuse, with a reason."""
     stored = page.read_id(prefix="qrq", text=request_id)
-    reason, now = page.read_reason(), clock.now()
-    posted = page.request.POST
+    posted, now = page.request.POST, clock.now()
+    reason = (find_reply(posted.get("reply", "")) if not posted.get("reason", "").strip() else "") or page.read_reason()
     match posted.get("decision"):
         case "approve":
             text = posted.get("limit", "")
@@ -94,6 +96,7 @@ def decide(page: OperatorPage, request_id: str) -> HttpResponse:
         "tenant": done.tenant.name,
         "status": RequestStatus(done.status).label,
     }
+    page.offer_undo(what="quota-decision", key=request_id, until=now + UNDO_WINDOW)
     return page.done(message, to="console:quota-inbox")
 
 

@@ -1,6 +1,7 @@
 """The quota tree: shares of the platform and sectors, organizations and what is below them; edits one by one."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -11,12 +12,14 @@ from django.views.decorators.http import require_GET, require_POST
 
 from marketplace.console.page import OperatorPage, operator_page
 from marketplace.console.views.quota_requests import read_thresholds
-from marketplace.journeys.quota_tree import read_share_use, read_tenant_tree
+from marketplace.journeys.quota_tree import read_share_use, read_tenant_tree, read_use_of
 from marketplace.kernel import clock
 from marketplace.kernel.days import begin_of, parse_day
 from marketplace.kernel.errors import ValidationFailed
+from marketplace.kernel.ids import format_id
 from marketplace.quotas.models import Enforcement, Meter, QuotaRequest, ScopeKind, SelectorKind, ShareScope
 from marketplace.quotas.operations import (
+    UNDO_WINDOW,
     BelowUse,
     LineKey,
     QuotaEdit,
@@ -76,7 +79,10 @@ def change_share(page: OperatorPage) -> HttpResponse:
         below_use=_below_use(posted),
         **_period(posted),
     )
-    set_share(actor=page.actor, edit=edit, reason=page.read_reason(), now=now)
+    set_share(
+        actor=page.actor, edit=replace(edit, used=read_use_of(edit=edit, now=now)), reason=page.read_reason(), now=now
+    )
+    _offer_undo(page, now)
     return page.done(_("The share is set."), to="console:quotas")
 
 
@@ -85,7 +91,9 @@ def change_share(page: OperatorPage) -> HttpResponse:
 def end_share(page: OperatorPage, share_id: str) -> HttpResponse:
     """Nothing is limited there any more, or the permanent share holds again."""
     stored = page.read_id(prefix="qsh", text=share_id)
-    revoke_share(actor=page.actor, share_id=stored, reason=page.read_reason(), now=clock.now())
+    now = clock.now()
+    revoke_share(actor=page.actor, share_id=stored, reason=page.read_reason(), now=now)
+    _offer_undo(page, now)
     return page.done(_("The share is revoked."), to="console:quotas")
 
 
@@ -120,8 +128,18 @@ def change_quota(page: OperatorPage, tenant_id: str) -> HttpResponse:
         **_period(posted),
     )
     done = edit_or_propose(
-        actor=page.actor, edit=edit, reason=page.read_reason(), thresholds=read_thresholds(), now=now
+        actor=page.actor,
+        edit=edit,
+        reason=page.read_reason(),
+        thresholds=read_thresholds(),
+        may_exceed_stock=posted.get("may_exceed_stock") == "yes",
+        now=now,
     )
+    if isinstance(done, QuotaRequest):
+        proposed = format_id(prefix="qrq", value=done.id)
+        page.offer_undo(what="quota-decision", key=proposed, until=now + UNDO_WINDOW)
+    else:
+        _offer_undo(page, now)
     message = (
         _("The raise is large; it waits in the inbox for a second person.")
         if isinstance(done, QuotaRequest)
@@ -135,8 +153,14 @@ def change_quota(page: OperatorPage, tenant_id: str) -> HttpResponse:
 def end_period(page: OperatorPage, tenant_id: str, period_id: str) -> HttpResponse:
     """The permanent limit holds again."""
     stored = page.read_id(prefix="qpr", text=period_id)
-    revoke_period(actor=page.actor, period_id=stored, reason=page.read_reason(), now=clock.now())
+    now = clock.now()
+    revoke_period(actor=page.actor, period_id=stored, reason=page.read_reason(), now=now)
+    _offer_undo(page, now)
     return page.done(_("The period is revoked."), to="console:quota-tenant", tenant_id=tenant_id)
+
+
+def _offer_undo(page: OperatorPage, now: datetime) -> None:
+    page.offer_undo(what="quota-edits", key=now.isoformat(), until=now + UNDO_WINDOW)
 
 
 def _choices() -> dict[str, Any]:

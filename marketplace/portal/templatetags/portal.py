@@ -283,4 +283,5 @@ def quota_event(kind: str) -> str:
         "sent_back": _("Sent back"),
         "refused": _("Refused"),
         "withdrawn": _("Withdrawn"),
+        "undone": _("Taken back; waits again"),
     }.get(kind, kind)

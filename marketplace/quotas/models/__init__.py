@@ -1,5 +1,6 @@
 """Quota tables."""
 
+from marketplace.quotas.models.change import ChangeKind, LimitChange
 from marketplace.quotas.models.quota import (
     Enforcement,
     Meter,
@@ -21,7 +22,9 @@ from marketplace.quotas.models.share import Share, ShareScope
 
 __all__ = [
     "PENDING_STATUSES",
+    "ChangeKind",
     "Enforcement",
+    "LimitChange",
     "Meter",
     "Quota",
     "QuotaAttachment",

@@ -67,6 +67,7 @@ class QuotaRequest(models.Model):
     first_approved_limit = models.PositiveIntegerField(null=True)
     first_approved_at = models.DateTimeField(null=True)
     granted_limit = models.PositiveIntegerField(null=True)
+    decided_by_id = models.UUIDField(null=True)
     decided_by_name = models.CharField(max_length=254, blank=True)
     decided_at = models.DateTimeField(null=True)
     decision_reason = models.TextField(blank=True)
@@ -110,7 +111,7 @@ class QuotaRequestEvent(models.Model):
     """One step of a request's history; append-only.
 
     Attributes:
-        kind: asked, changed, first_approved, approved, partly_approved, sent_back, refused, withdrawn.
+        kind: asked, changed, first_approved, approved, partly_approved, sent_back, refused, withdrawn, undone.
     """
 
     id = models.UUIDField(primary_key=True, default=ids.new_id)

@@ -1,7 +1,7 @@
 """Every write of quotas, with its audit entry."""
 
 from marketplace.quotas.holders import QuotaDemand
-from marketplace.quotas.operations.bulk import BulkInvalid, BulkPlan, apply_bulk, plan_bulk, refuse_errors
+from marketplace.quotas.operations.bulk import BulkInvalid, BulkPlan, PlannedEdit, apply_bulk, plan_bulk, refuse_errors
 from marketplace.quotas.operations.checking import Drift, find_drift, list_tenants_with_quotas, tell_drift
 from marketplace.quotas.operations.commitment import Commitment, judge_commitment
 from marketplace.quotas.operations.deciding import (
@@ -9,6 +9,7 @@ from marketplace.quotas.operations.deciding import (
     SecondPersonNeeded,
     Thresholds,
     approve_request,
+    check_commitment,
     edit_or_propose,
     refuse_request,
     send_back_request,
@@ -43,14 +44,25 @@ from marketplace.quotas.operations.taking import (
     release_quota,
     take_quota,
 )
+from marketplace.quotas.operations.undoing import (
+    CHANGES_UNDONE_MAX,
+    UNDO_WINDOW,
+    UndoOvertaken,
+    UndoTooLate,
+    undo_decision,
+    undo_edits,
+)
 
 __all__ = [
+    "CHANGES_UNDONE_MAX",
+    "UNDO_WINDOW",
     "BelowUse",
     "BulkInvalid",
     "BulkPlan",
     "Commitment",
     "Drift",
     "LineKey",
+    "PlannedEdit",
     "QuotaAboveParent",
     "QuotaBelowUse",
     "QuotaDemand",
@@ -65,12 +77,15 @@ __all__ = [
     "SecondPersonNeeded",
     "ShareEdit",
     "Thresholds",
+    "UndoOvertaken",
+    "UndoTooLate",
     "apply_bulk",
     "apply_due_periods",
     "apply_edit",
     "apply_periods",
     "approve_request",
     "ask_quota",
+    "check_commitment",
     "edit_or_propose",
     "find_drift",
     "judge_commitment",
@@ -92,5 +107,7 @@ __all__ = [
     "set_share",
     "take_quota",
     "tell_drift",
+    "undo_decision",
+    "undo_edits",
     "withdraw_request",
 ]

@@ -18,7 +18,8 @@ from marketplace.kernel.actors import Actor
 from marketplace.kernel.errors import OndolError
 from marketplace.quotas.csv_file import Row, RowError
 from marketplace.quotas.holders import QuotaDemand, lock_live_demands
-from marketplace.quotas.models import Enforcement, Meter, Quota, QuotaHold, ScopeKind, SelectorKind
+from marketplace.quotas.models import ChangeKind, Enforcement, Meter, Quota, QuotaHold, ScopeKind, SelectorKind
+from marketplace.quotas.operations.changes import Changed, note_changes, state_of
 from marketplace.quotas.operations.deciding import Thresholds, propose_edit
 from marketplace.quotas.operations.limits import (
     BelowUse,
@@ -151,6 +152,8 @@ def _create_lines(actor: Actor, edits: Sequence[QuotaEdit], *, reason: str, now:
         holds.extend(counted)
     Quota.objects.bulk_create(quotas, batch_size=1_000)
     QuotaHold.objects.bulk_create(holds, batch_size=1_000)
+    changed = [Changed(kind=ChangeKind.LIMIT, quota=quota, after=state_of(quota)) for quota in quotas]
+    note_changes(actor=actor, changes=changed, reason=reason, now=now)
     for quota in quotas:
         changes = {"limit": [None, quota.base_limit], "enforcement": [None, quota.enforcement]}
         record_set(actor=actor, quota=quota, changes=changes, reason=reason, now=now)

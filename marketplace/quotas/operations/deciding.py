@@ -89,7 +89,8 @@ def approve_request(
     line = _line(request)
     quota = Quota.objects.filter(**line.fields()).first()
     before = quota.limit if quota else 0
-    _check_commitment(request, line, granted_limit=granted_limit, may_exceed_stock=may_exceed_stock)
+    if request.scope_kind == ScopeKind.TENANT:
+        check_commitment(line=line, limit=granted_limit, may_exceed_stock=may_exceed_stock)
     is_first = request.first_approved_at is None
     if is_first and thresholds.needs_second(meter=request.meter, before=before, after=granted_limit):
         return _approve_first(actor=actor, request=request, granted_limit=granted_limit, reason=reason, now=now)
@@ -130,17 +131,26 @@ def refuse_request(*, actor: Actor, request_id: UUID, reason: str, now: datetime
 
 
 def edit_or_propose(
-    *, actor: Actor, edit: QuotaEdit, reason: str, thresholds: Thresholds, now: datetime
+    *,
+    actor: Actor,
+    edit: QuotaEdit,
+    reason: str,
+    thresholds: Thresholds,
+    now: datetime,
+    may_exceed_stock: bool = False,
 ) -> Quota | QuotaRequest:
     """An operator's own edit: done at once, or, above the threshold, put into the inbox for a second person.
 
     Raises:
         QuotaRequestPending: One for the same limit is pending.
+        QuotaOvercommitted: A raise promises more than a share allows, or than the stock has without `may_exceed_stock`.
         QuotaInvalid and its kin: As for setting a limit.
 
     Locks as `set_quota`.
     """
     quota = Quota.objects.filter(**edit.line.fields()).first()
+    if edit.line.scope_kind == ScopeKind.TENANT and (quota is None or edit.limit > quota.limit):
+        check_commitment(line=edit.line, limit=edit.limit, may_exceed_stock=may_exceed_stock)
     if quota is None or not thresholds.needs_second(meter=quota.meter, before=quota.limit, after=edit.limit):
         return apply_edit(actor=actor, edit=edit, reason=reason, now=now)
     return propose_edit(actor=actor, edit=edit, quota=quota, reason=reason, now=now)
@@ -186,10 +196,13 @@ def _line(request: QuotaRequest) -> LineKey:
     )
 
 
-def _check_commitment(request: QuotaRequest, line: LineKey, *, granted_limit: int, may_exceed_stock: bool) -> None:
-    if request.scope_kind != ScopeKind.TENANT:
-        return
-    judged = judge_commitment(line=line, limit=granted_limit)
+def check_commitment(*, line: LineKey, limit: int, may_exceed_stock: bool) -> None:
+    """Refuse an organization's limit with which more would be promised than there is. For staff.
+
+    Raises:
+        QuotaOvercommitted: Nothing is written.
+    """
+    judged = judge_commitment(line=line, limit=limit)
     for item in judged:
         if item.is_exceeded and not (item.is_stock and may_exceed_stock):
             raise QuotaOvercommitted(
@@ -212,17 +225,22 @@ def _decide(
     actor: Actor, request: QuotaRequest, status: RequestStatus, *, limit: int | None, reason: str, now: datetime
 ) -> QuotaRequest:
     request.status, request.changed_at = status, now
-    request.decided_by_name, request.decision_reason = actor.name, reason
+    request.decided_by_id, request.decided_by_name, request.decision_reason = actor.user_id, actor.name, reason
     request.granted_limit = limit
     request.decided_at = None if status == RequestStatus.SENT_BACK else now
     request.save()
     add_event(actor=actor, request=request, kind=status.value, text=reason, limit=limit, now=now)
     if request.origin == RequestOrigin.CUSTOMER:
         raise_notice(
-            key=f"quota-request:{request.id}:{now.isoformat()}", code=f"quota.request_{status.value}", severity=Severity.INFO,
+            key=decision_key(request), code=f"quota.request_{status.value}", severity=Severity.INFO,
             tenant_id=request.tenant_id, object_type=QuotaRequest.TYPE_PREFIX, object_id=request.id, now=now,
             facts={
                 "selector": request.selector or "any", "wanted": request.wanted_limit, "granted": limit or 0, "reason": reason,
             },
         )  # fmt: skip
     return request
+
+
+def decision_key(request: QuotaRequest) -> str:
+    """The key of the notice that tells the tenant of the last decision."""
+    return f"quota-request:{request.id}:{request.changed_at.isoformat()}"

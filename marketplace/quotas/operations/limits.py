@@ -15,6 +15,7 @@ from marketplace.kernel.audit import record_act
 from marketplace.kernel.errors import NotFound, ValidationFailed
 from marketplace.quotas.holders import QuotaDemand, lock_live_demands
 from marketplace.quotas.models import (
+    ChangeKind,
     Enforcement,
     Meter,
     Quota,
@@ -23,6 +24,7 @@ from marketplace.quotas.models import (
     ScopeKind,
     SelectorKind,
 )
+from marketplace.quotas.operations.changes import Changed, describe_period, note_changes, state_of
 from marketplace.quotas.operations.locking import lock_tenants, read_periods
 from marketplace.quotas.operations.path import LineKey, line_of, read_path
 from marketplace.quotas.operations.taking import amount_of, is_counted
@@ -175,6 +177,10 @@ def revoke_period(*, actor: Actor, period_id: UUID, reason: str, now: datetime) 
     quota.limit, quota.next_change_at = limit_at(base=quota.base_limit, periods=left, now=now)
     quota.updated_at = now
     quota.save(update_fields=["limit", "next_change_at", "updated_at"])
+    note_changes(
+        actor=actor, reason=reason, now=now,
+        changes=[Changed(kind=ChangeKind.PERIOD_REVOKED, quota=quota, period_id=period.id, before=describe_period(period))],
+    )  # fmt: skip
     record_act(
         actor=actor, action="quota.period_revoked", object_type="quo", object_id=quota.id, tenant_id=quota.tenant_id,
         reason=reason, now=now, changes={"period": [describe_period(period), None]},
@@ -315,6 +321,8 @@ def _create(*, actor: Actor, edit: QuotaEdit, reason: str, now: datetime) -> Quo
     quota, holds = count_into_new(edit=edit, demands=dict(lock_live_demands(tenant_id=edit.line.tenant_id)), now=now)
     quota.save(force_insert=True)
     QuotaHold.objects.bulk_create(holds)
+    changed = Changed(kind=ChangeKind.LIMIT, quota=quota, after=state_of(quota))
+    note_changes(actor=actor, changes=[changed], reason=reason, now=now)
     record_set(
         actor=actor,
         quota=quota,
@@ -364,12 +372,15 @@ def _change(
     *, actor: Actor, edit: QuotaEdit, quota: Quota, after: tuple[Period, ...], reason: str, now: datetime
 ) -> Quota:
     changes: dict[str, Any] = {"limit": [quota.base_limit, edit.limit]}
+    before = state_of(quota)
     quota.base_limit, quota.updated_at = edit.limit, now
     quota.limit, quota.next_change_at = limit_at(base=edit.limit, periods=after, now=now)
     if edit.enforcement is not None and edit.enforcement != quota.enforcement:
         changes["enforcement"] = [quota.enforcement, str(edit.enforcement)]
         quota.enforcement = edit.enforcement
     quota.save(update_fields=["base_limit", "limit", "next_change_at", "enforcement", "updated_at"])
+    changed = Changed(kind=ChangeKind.LIMIT, quota=quota, before=before, after=state_of(quota))
+    note_changes(actor=actor, changes=[changed], reason=reason, now=now)
     record_set(actor=actor, quota=quota, changes=changes, reason=reason, now=now)
     return quota
 
@@ -386,6 +397,8 @@ def _add_period(
     quota.limit, quota.next_change_at = limit_at(base=quota.base_limit, periods=after, now=now)
     quota.updated_at = now
     quota.save(update_fields=["limit", "next_change_at", "updated_at"])
+    changed = Changed(kind=ChangeKind.PERIOD, quota=quota, period_id=period.id, after=describe_period(period))
+    note_changes(actor=actor, changes=[changed], reason=reason, now=now)
     record_set(actor=actor, quota=quota, changes={"period": [None, describe_period(period)]}, reason=reason, now=now)
     return quota
 
@@ -396,12 +409,3 @@ def record_set(*, actor: Actor, quota: Quota, changes: Mapping[str, Any], reason
         actor=actor, action="quota.set", object_type="quo", object_id=quota.id, tenant_id=quota.tenant_id, reason=reason,
         now=now, changes=changes,
     )  # fmt: skip
-
-
-def describe_period(period: QuotaPeriod) -> dict[str, Any]:
-    """A period for the audit log."""
-    return {
-        "limit": period.limit,
-        "effective_from": period.effective_from.isoformat(),
-        "effective_to": period.effective_to.isoformat(),
-    }

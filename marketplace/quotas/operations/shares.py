@@ -11,7 +11,8 @@ from marketplace.inventory.models import AcceleratorKind
 from marketplace.kernel.actors import Actor
 from marketplace.kernel.audit import record_act
 from marketplace.kernel.errors import NotFound
-from marketplace.quotas.models import Enforcement, Meter, SelectorKind, Share, ShareScope
+from marketplace.quotas.models import ChangeKind, Enforcement, Meter, SelectorKind, Share, ShareScope
+from marketplace.quotas.operations.changes import Changed, note_changes, share_state_of
 from marketplace.quotas.operations.limits import (
     LIMIT_MAX,
     BelowUse,
@@ -82,7 +83,7 @@ def set_share(*, actor: Actor, edit: ShareEdit, reason: str, now: datetime) -> S
         "limit": edit.limit, "enforcement": edit.enforcement, "overcommit_percent": edit.overcommit_percent,
         "updated_at": now,
     }  # fmt: skip
-    before = known.limit if known and edit.effective_from is None else None
+    before = share_state_of(known) if known and edit.effective_from is None else None
     if known is None or edit.effective_from is not None:
         share = Share.objects.create(
             **edit.line(), **values, effective_from=edit.effective_from, effective_to=edit.effective_to
@@ -99,10 +100,12 @@ def set_share(*, actor: Actor, edit: ShareEdit, reason: str, now: datetime) -> S
         if edit.effective_from and edit.effective_to
         else []
     )
+    changed = Changed(kind=ChangeKind.SHARE, share=share, before=before, after=share_state_of(share))
+    note_changes(actor=actor, changes=[changed], reason=reason, now=now)
     record_act(
         actor=actor, action="share.set", object_type="qsh", object_id=share.id, reason=reason, now=now,
         changes={
-            "limit": [before, edit.limit], "enforcement": [None, str(edit.enforcement)],
+            "limit": [before["limit"] if before else None, edit.limit], "enforcement": [None, str(edit.enforcement)],
             "overcommit_percent": [None, edit.overcommit_percent], "period": [None, period],
         },
     )  # fmt: skip
@@ -124,6 +127,8 @@ def revoke_share(*, actor: Actor, share_id: UUID, reason: str, now: datetime) ->
     if share.revoked_at is None:
         share.revoked_at = now
         share.save(update_fields=["revoked_at"])
+        changed = Changed(kind=ChangeKind.SHARE_REVOKED, share=share, before=share_state_of(share))
+        note_changes(actor=actor, changes=[changed], reason=reason, now=now)
         record_act(
             actor=actor, action="share.revoked", object_type="qsh", object_id=share.id, reason=reason, now=now,
             changes={"limit": [share.limit, None]},

@@ -20,3 +20,12 @@ document.addEventListener("keydown", (event) => {
   const now = links.indexOf(document.activeElement);
   links.at(Math.min(links.length - 1, Math.max(0, now + (isNext ? 1 : -1))))?.focus();
 });
+// A way back is offered while there is one; the server decides, this only takes the offer away in time.
+for (const form of document.querySelectorAll("[data-undo-s]")) {
+  window.setTimeout(() => form.remove(), Number(form.dataset.undoS) * 1000);
+}
+// A sentence chosen from a list fills the field beside it.
+document.addEventListener("change", (event) => {
+  const field = document.getElementById(event.target.dataset.fills ?? "");
+  if (field) field.value = event.target.selectedOptions[0].dataset.text ?? field.value;
+});
