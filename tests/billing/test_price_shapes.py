@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from billing.rating import AgreedPrice, month_bounds, rate_usage
@@ -69,6 +69,30 @@ def test_parts_add_up_for_every_shape_wherever_prices_change(
     parts = [sums(begin, end) for begin, end in itertools.pairwise(ends)]
     assert (sum(part[0] for part in parts), sum(part[1] for part in parts)) == sums(0, seconds)
     assert sums(0, seconds)[1] == devices * seconds
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(1, 3_599), st.integers(1, 10**10)), max_size=4, unique_by=lambda item: item[0]),
+    st.lists(st.tuples(st.integers(1, 3_599), st.integers(1, 8)), max_size=4, unique_by=lambda item: item[0]),
+)
+def test_price_changes_and_resizes_within_an_hour_cost_what_each_second_costs(
+    changes: list[tuple[int, int]], resizes: list[tuple[int, int]]
+) -> None:
+    """Against a sum of 3,600 seconds, each at its own price and number of devices; a resize is another interval."""
+    prices = [HOURLY] + [
+        AgreedPrice(price_version_id=VERSION, price_micros=micros, since=at(second))
+        for second, micros in sorted(changes)
+    ]
+    levels = [(0, 2), *sorted(resizes), (3_600, 0)]
+    charged = sum(
+        piece.numerator
+        for (begin, devices), (end, _next) in itertools.pairwise(levels)
+        for piece in rate_usage(prices=prices, devices=devices, started_at=at(begin), ended_at=at(end))
+    )
+    micros_of = [max(item for item in [(0, 5_400 * WON), *changes] if item[0] <= second)[1] for second in range(3_600)]
+    devices_of = [max(item for item in [(0, 2), *resizes] if item[0] <= second)[1] for second in range(3_600)]
+    assert charged == sum(micros * devices for micros, devices in zip(micros_of, devices_of, strict=True))
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,14 @@ def test_no_second_is_no_usage(seconds: int) -> None:
 
 @pytest.mark.parametrize(
     ("device_seconds", "supply", "vat", "whole"),
-    [(180, 270, 27, 297), (1, 2, 0, 2), (3, 5, 0, 5), (3_600, 5_400, 540, 5_940), (7, 11, 1, 12)],
+    [
+        (180, 270, 27, 297),
+        (1, 2, 0, 2),
+        (3, 5, 0, 5),
+        (3_600, 5_400, 540, 5_940),
+        (3_603, 5_405, 540, 5_945),
+        (7, 11, 1, 12),
+    ],
 )
 def test_a_line_is_rounded_half_up_and_vat_is_cut(device_seconds: int, supply: int, vat: int, whole: int) -> None:
     """₩1.5 per device-second: 1 s is ₩1.5 → ₩2; 3 s is ₩4.5 → ₩5; 7 s is ₩10.5 → ₩11, VAT ₩1.1 → ₩1."""

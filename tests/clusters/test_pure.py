@@ -228,6 +228,31 @@ def facts_of(**changes: Any) -> PodFacts:
     return replace(PodFacts(uid="u", phase="Pending", created_at=NOW, last_seen_at=NOW, is_bound=True), **changes)
 
 
+MICROS = st.integers(-(10**9), 10**9)
+
+
+@given(*(MICROS for _ in range(5)))
+def test_clamping_and_flooring_are_never_negative_and_runs_never_overlap(
+    started: int, finished: int, asked: int, observed: int, later: int
+) -> None:
+    """Whatever clocks say: whole seconds between the pod's creation and our observation, and the next pod begins no earlier."""
+    seen_at = NOW + timedelta(microseconds=abs(observed))
+    facts = facts_of(
+        started_at=NOW + timedelta(microseconds=started),
+        finished_at=NOW + timedelta(microseconds=finished),
+        deletion_asked_at=NOW + timedelta(microseconds=asked),
+    )
+    start, end = usage_start(facts=facts, observed_at=seen_at), usage_end(facts=facts, observed_at=seen_at)
+    assert start is not None
+    assert NOW <= start <= seen_at
+    assert NOW <= end <= seen_at
+    assert (start.microsecond, end.microsecond) == (0, 0)
+    successor = facts_of(created_at=seen_at, started_at=NOW + timedelta(microseconds=later))
+    following = usage_start(facts=successor, observed_at=seen_at + timedelta(hours=1))
+    assert following is not None
+    assert following >= end
+
+
 WANTED = Wanted(is_wanted=True, is_running=False, was_applied=True)
 RUNNING = replace(WANTED, is_running=True)
 UNWANTED = replace(WANTED, is_wanted=False)
