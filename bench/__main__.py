@@ -1,4 +1,4 @@
-"""`python -m bench [codes]`: print the table and write bench/results/<date>.json."""
+"""`python -m bench [names]`: print the table and write bench/results/<date>.json."""
 
 import argparse
 import json
@@ -12,34 +12,45 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.arena import Arena, arena
-from bench.catalogue import bench_catalogue
 from bench.figures import Figure
 from bench.listing import MACHINE, bench_list
 from bench.postings import bench_postings
 from bench.renting import bench_calls, bench_latency, bench_throughput
-from bench.usage_events import bench_usage_events
+from bench.running_cost import bench_running_cost
 
 BENCHES: dict[str, Callable[[Arena], list[Figure]]] = {
     "calls": bench_calls,
     "latency": bench_latency,
     "throughput": lambda place: [bench_throughput(place)],
     "list": lambda place: [bench_list(place)],
-    "usage": lambda place: bench_usage_events(stack=place.stack, environment=place.environment),
-    "catalogue": lambda _place: bench_catalogue(),
     "postings": lambda _place: bench_postings(),
 }
+ALONE: dict[str, Callable[[], list[Figure]]] = {"running-cost": bench_running_cost}
+"""Benches with a machine of their own, each run by itself and only when named, since loading its rows takes long."""
 RESULTS = Path(__file__).with_name("results")
 
 
 def main() -> int:
     """Run the chosen benches in one arena."""
     parser = argparse.ArgumentParser(prog="bench")
-    parser.add_argument("names", nargs="*", choices=[[], *BENCHES], help=f"of {', '.join(BENCHES)}; default all")
+    parser.add_argument(
+        "names", nargs="*", choices=[[], *BENCHES, *ALONE],
+        help=f"of {', '.join(BENCHES)}; default all of them; or {', '.join(ALONE)} alone",
+    )  # fmt: skip
     names = parser.parse_args().names or list(BENCHES)
+    if len(names) == 1 and names[0] in ALONE:
+        return _report(ALONE[names[0]]())
+    if set(names) & set(ALONE):
+        parser.error(f"{', '.join(ALONE)} has a machine of its own: name nothing beside it")
     figures: list[Figure] = []
     with arena() as place:
         for name in names:
             figures.extend(BENCHES[name](place))
+    return _report(figures)
+
+
+def _report(figures: list[Figure]) -> int:
+    """Print the table and keep it."""
     table = Table(title="Ondol against its baselines, one run")
     for column in ("", "figure", "ours", "baseline", "ratio", "spread", "goal", "met", "client CPU s", "note"):
         table.add_column(column)
