@@ -5,6 +5,7 @@ from collections.abc import Generator
 from typing import Final
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.workermanage import WorkerController
 
 from devstack.stack import Stack
@@ -12,6 +13,10 @@ from tests.fixtures import loopback, ordering
 from tests.fixtures.machine import Machine, forget_outer_settings, machine_from_facts, serve
 
 pytest_plugins = ["tests.fixtures.databases", "tests.fixtures.running"]
+
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("ondol", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ondol")
 
 MACHINE: Final = pytest.StashKey[Machine]()
 CONTROLLER: Final = pytest.StashKey[str]()
