@@ -102,6 +102,15 @@ def take_hold(*, demand: SpendDemand, sellers: set[UUID], instance_id: UUID, now
     """Keep the estimate until use has caught up. Safe to repeat for an instance that is still wanted."""
     before = sum_charges_of(instance_ids=[instance_id]).get(instance_id, 0)
     SpendHold.objects.filter(instance_id=instance_id, released_at__isnull=True).update(released_at=now)
+    _hold(demand, sellers, instance_id=instance_id, charged_before=before, now=now)
+
+
+def take_first_hold(*, demand: SpendDemand, sellers: set[UUID], instance_id: UUID, now: datetime) -> None:
+    """As `take_hold`, for an instance that is written in this transaction and so has neither a hold nor charges."""
+    _hold(demand, sellers, instance_id=instance_id, charged_before=0, now=now)
+
+
+def _hold(demand: SpendDemand, sellers: set[UUID], *, instance_id: UUID, charged_before: int, now: datetime) -> None:
     SpendHold.objects.bulk_create(
         SpendHold(
             tenant_id=demand.project.tenant_id,
@@ -111,7 +120,7 @@ def take_hold(*, demand: SpendDemand, sellers: set[UUID], instance_id: UUID, now
             seller_id=seller_id,
             hold_numerator=demand.hold_numerator(seller_id),
             estimate_numerator=demand.estimate_numerator(seller_id),
-            charged_before=before,
+            charged_before=charged_before,
             taken_at=now,
         )
         for seller_id in sorted(sellers)

@@ -3,7 +3,7 @@
 Each is for everyone, for a sector, or for one tenant; a tenant gets the most particular one in force.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -243,22 +243,34 @@ def to_agreed(price: PriceDraft | PriceVersion, *, id_: UUID) -> AgreedPrice:
     )
 
 
-def list_plans_in_force(
-    *, offer_ids: Iterable[UUID], buyer: Buyer, now: datetime
-) -> Mapping[UUID, Mapping[str, AgreedPrice]]:
-    """For each offer the buyer's price in force by plan; one query."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceList:
+    """Every price that was, is or will be a buyer's, by offer, the most particular audience last."""
+
+    versions: Mapping[UUID, Sequence[PriceVersion]]
+
+    def in_force(self, *, offer_ids: Iterable[UUID], now: datetime) -> Mapping[UUID, Mapping[str, AgreedPrice]]:
+        """For each offer the buyer's price in force by plan; reads nothing."""
+        return {
+            offer_id: {
+                row.plan: to_agreed(row, id_=row.id)
+                for row in self.versions[offer_id]
+                if row.effective_from <= now and (row.effective_to is None or now < row.effective_to)
+            }
+            for offer_id in offer_ids
+            if offer_id in self.versions
+        }
+
+
+def read_price_list(*, buyer: Buyer) -> PriceList:
+    """The buyer's prices of every offer; one query."""
     rank = {audience: place for place, audience in enumerate(buyer.audiences)}
-    rows = PriceVersion.objects.filter(
-        Q(effective_to__isnull=True) | Q(effective_to__gt=now),
-        offer_id__in=list(offer_ids),
-        effective_from__lte=now,
-        audience__in=buyer.audiences,
-    )
-    found: dict[UUID, dict[str, AgreedPrice]] = {}
+    rows = PriceVersion.objects.filter(offer__isnull=False, audience__in=buyer.audiences)
+    found: dict[UUID, list[PriceVersion]] = {}
     for row in sorted(rows, key=lambda row: rank[row.audience], reverse=True):
         if row.offer_id is not None:
-            found.setdefault(row.offer_id, {})[row.plan] = to_agreed(row, id_=row.id)
-    return found
+            found.setdefault(row.offer_id, []).append(row)
+    return PriceList(versions=found)
 
 
 def list_offers_priced_for(*, tenant_id: UUID, now: datetime) -> frozenset[UUID]:

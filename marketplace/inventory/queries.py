@@ -86,12 +86,17 @@ def read_site_facts(*, site_ids: Iterable[UUID] | None = None) -> Mapping[UUID, 
 
 def read_selling_terms(*, provider_ids: Iterable[UUID], now: datetime) -> Mapping[UUID, SellingTerm]:
     """The selling term in force for each provider, with its seller; a provider without one sells nothing."""
-    rows = SellingTerm.objects.select_related("seller").filter(
+    rows = list_selling_terms().filter(
         Q(effective_to__isnull=True) | Q(effective_to__gt=now),
         provider_id__in=list(provider_ids),
         effective_from__lte=now,
     )
     return {row.provider_id: row for row in rows}
+
+
+def list_selling_terms() -> QuerySet[SellingTerm]:
+    """The selling terms of every provider, also past and coming ones, each with its seller."""
+    return SellingTerm.objects.select_related("seller").order_by("provider_id", "effective_from")
 
 
 def count_nodes_of_largest_cluster(*, offer_ids: Iterable[UUID], devices: int) -> int:

@@ -3,26 +3,36 @@
 Shared by quote, rent and admit, so that what is shown, what is refused and what is placed are decided by the same code.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property
-from typing import Any
+from functools import cached_property, lru_cache
+from typing import Any, Final
 from uuid import UUID
 
-from billing.prices import Buyer, list_offers_priced_for, list_plans_in_force
+from billing.prices import Buyer, PriceList, list_offers_priced_for, read_price_list
 from billing.rating import AgreedPrice, Plan
 from marketplace.inventory.models import Offer, OfferAccess, SellingTerm
 from marketplace.inventory.queries import (
+    list_accelerators,
     list_offers_on_sale,
+    list_selling_terms,
     read_assessments,
-    read_selling_terms,
     read_site_facts,
 )
+from marketplace.kernel.revisions import read_revision
 from marketplace.sovereignty.evidence import describe_market
-from marketplace.sovereignty.queries import list_requirements_in_force, read_scheme_levels
-from marketplace.sovereignty.rules import CustomerFacts, Requirements, SiteFacts, Verdict, permits
+from marketplace.sovereignty.queries import (
+    RuleVersion,
+    choose_requirements,
+    read_rule_versions,
+    read_scheme_levels,
+)
+from marketplace.sovereignty.rules import Assessment, CustomerFacts, Requirements, SiteFacts, Verdict, permits
 from marketplace.tenants.models import Project
+
+MARKET: Final = "market"
+"""The revision of every table that `MarketFacts` is read from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,11 +79,39 @@ class MarketView:
 
 @dataclass(frozen=True, kw_only=True)
 class MarketFacts:
-    """Everything the rules look at, read once per request or pass: offers on sale, sites with certificates, scheme levels."""
+    """What changes only when an operator changes it; the same for everybody, and read-only to everybody.
 
+    Attributes:
+        revision: Of the tables it was read from.
+        accelerators: Codes of the whole catalogue.
+        offers: On sale.
+        sites: With their own and their providers' certificates.
+        rules, selling_terms: All of them, dated.
+    """
+
+    revision: UUID
+    accelerators: frozenset[str]
     offers: tuple[Offer, ...]
     sites: Mapping[UUID, SiteFacts]
     scheme_levels: Mapping[str, Sequence[str]]
+    rules: tuple[RuleVersion, ...]
+    selling_terms: tuple[SellingTerm, ...]
+
+    def requirements_in_force(self, *, data_classes: Iterable[str], now: datetime) -> tuple[Requirements, ...]:
+        """The rule version in force for each class.
+
+        Raises:
+            DataClassUnknown: A class has no rule in force.
+        """
+        return choose_requirements(versions=self.rules, data_classes=data_classes, now=now)
+
+    def selling_terms_in_force(self, *, now: datetime) -> Mapping[UUID, SellingTerm]:
+        """By provider, each with its seller; a provider without one sells nothing."""
+        return {
+            term.provider_id: term
+            for term in self.selling_terms
+            if term.effective_from <= now and (term.effective_to is None or now < term.effective_to)
+        }
 
     @cached_property
     def description(self) -> dict[str, Any]:
@@ -97,22 +135,53 @@ class MarketFacts:
 
 
 def read_market_facts() -> MarketFacts:
-    """Read the facts; four queries."""
+    """The facts as they are now; one query as long as nobody changes them.
+
+    What was read is remembered under the revision, which is read first: what is read after it is at least as new, and a change that
+    commits in between makes another revision, which the next reader finds.
+    """
+    return _read_market(read_revision(topic=MARKET))
+
+
+@lru_cache(maxsize=1)
+def _read_market(revision: UUID) -> MarketFacts:
     offers = tuple(list_offers_on_sale())
-    sites = read_site_facts(site_ids={offer.site_id for offer in offers})
-    return MarketFacts(offers=offers, sites=sites, scheme_levels=read_scheme_levels())
+    return MarketFacts(
+        revision=revision,
+        accelerators=frozenset(row.code for row in list_accelerators()),
+        offers=offers,
+        sites=read_site_facts(site_ids={offer.site_id for offer in offers}),
+        scheme_levels=read_scheme_levels(),
+        rules=read_rule_versions(),
+        selling_terms=tuple(list_selling_terms()),
+    )
 
 
-def read_customer(*, project: Project) -> CustomerFacts:
-    """Who asks, as the rules see it: one query."""
-    found = read_assessments(tenant_ids=[project.tenant_id])
+TENANTS_REMEMBERED_MAX: Final = 500
+
+
+@lru_cache(maxsize=TENANTS_REMEMBERED_MAX)
+def _read_assessments_of(_revision: UUID, tenant_id: UUID) -> tuple[Assessment, ...]:
+    return read_assessments(tenant_ids=[tenant_id]).get(tenant_id, ())
+
+
+@lru_cache(maxsize=TENANTS_REMEMBERED_MAX)
+def _read_prices_for(_revision: UUID, buyer: Buyer) -> PriceList:
+    return read_price_list(buyer=buyer)
+
+
+def read_customer(*, facts: MarketFacts, project: Project) -> CustomerFacts:
+    """Who asks, as the rules see it; what is not remembered costs one query. The actor must be staff or of this tenant."""
     return CustomerFacts(
-        sector=project.tenant.sector, project_id=project.id, assessments=found.get(project.tenant_id, ())
+        sector=project.tenant.sector,
+        project_id=project.id,
+        assessments=_read_assessments_of(facts.revision, project.tenant_id),
     )
 
 
 def view_market(
     *,
+    facts: MarketFacts,
     project: Project,
     image: str | None,
     max_duration_s: int | None,
@@ -124,6 +193,7 @@ def view_market(
     """Judge every offer on sale that matches, whatever its free stock; a constant number of queries.
 
     Args:
+        facts: `read_market_facts` of this transaction.
         project: With its tenant; its data classes decide.
         image: What would run; None = not known yet.
         accelerators: Codes that would do; empty = any.
@@ -133,14 +203,13 @@ def view_market(
     Raises:
         DataClassUnknown: A class has no rule in force.
     """
-    facts = read_market_facts()
     offers = facts.matching(accelerators=accelerators, offer_ids=offer_ids)
-    requirements = list_requirements_in_force(data_classes=project.data_classes, now=now)
+    requirements = facts.requirements_in_force(data_classes=project.data_classes, now=now)
     verdicts = judge_offers(
         facts=facts,
         offers=offers,
         requirements=requirements,
-        customer=read_customer(project=project),
+        customer=read_customer(facts=facts, project=project),
         image=image,
         max_duration_s=max_duration_s,
         now=now,
@@ -149,7 +218,7 @@ def view_market(
     reserved: list[tuple[PricedOffer, Verdict]] = []
     refused: list[tuple[PricedOffer, Verdict]] = []
     closed = _reserved_for_others(offers, project, now=now)
-    for priced in _price(offers=offers, project=project, plan=plan, now=now):
+    for priced in _price(facts=facts, offers=offers, project=project, plan=plan, now=now):
         verdict = verdicts[priced.offer.id]
         open_ones = reserved if priced.offer.id in closed else permitted
         (open_ones if verdict.is_permitted else refused).append((priced, verdict))
@@ -193,11 +262,13 @@ def judge_offers(
     }
 
 
-def _price(*, offers: Sequence[Offer], project: Project, plan: str, now: datetime) -> Sequence[PricedOffer]:
+def _price(
+    *, facts: MarketFacts, offers: Sequence[Offer], project: Project, plan: str, now: datetime
+) -> Sequence[PricedOffer]:
     """Offers with a price and a seller in force, cheapest first; one without either is not on sale yet."""
     buyer = Buyer(tenant_id=project.tenant_id, sector=project.tenant.sector)
-    prices = list_plans_in_force(offer_ids=[offer.id for offer in offers], buyer=buyer, now=now)
-    selling = read_selling_terms(provider_ids={offer.site.provider_id for offer in offers}, now=now)
+    prices = _read_prices_for(facts.revision, buyer).in_force(offer_ids=[offer.id for offer in offers], now=now)
+    selling = facts.selling_terms_in_force(now=now)
     priced = [
         PricedOffer(
             offer=offer,

@@ -12,10 +12,9 @@ from billing.forecast import Lasts, Means, forecast, read_means
 from billing.rating import AgreedPrice, Plan
 from billing.rating.monthly import HOURS_PER_MONTH
 from billing.rating.preview import Preview, preview
-from marketplace.inventory.models import Accelerator
-from marketplace.inventory.queries import count_nodes_of_largest_cluster, list_accelerators
+from marketplace.inventory.queries import count_nodes_of_largest_cluster
 from marketplace.journeys.availability import Asked, open_market
-from marketplace.journeys.market_view import MarketView, PricedOffer, view_market
+from marketplace.journeys.market_view import MarketView, PricedOffer, read_market_facts, view_market
 from marketplace.journeys.version_filter import read_version_filter
 from marketplace.kernel.actors import Actor
 from marketplace.kernel.errors import ValidationFailed
@@ -234,8 +233,8 @@ def view_matching_market(
         GangTooLarge: No cluster has so many nodes of the size; a single node is never looked for.
         WholeServersOnly: What would do is sold by the server, and the devices are no whole number of servers.
     """
-    known: dict[str, Accelerator] = {accelerator.code: accelerator for accelerator in list_accelerators()}
-    unknown = [code for code in accelerators if code not in known]
+    facts = read_market_facts()
+    unknown = [code for code in accelerators if code not in facts.accelerators]
     if unknown:
         raise AcceleratorUnknown(
             reason=_("There is no accelerator %(code)s.") % {"code": unknown[0]},
@@ -243,6 +242,7 @@ def view_matching_market(
             facts={"code": unknown[0]},
         )
     view = view_market(
+        facts=facts,
         project=project,
         image=image,
         accelerators=accelerators,

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.utils.translation import gettext_lazy as _
 
-from billing.holds import SpendDemand, find_payable_sellers, take_hold
+from billing.holds import SpendDemand, find_payable_sellers, take_first_hold
 from billing.rating import Plan, snapshot
 from marketplace.instances.models import Instance, InstanceKind
 from marketplace.instances.operations import AgreedTerm, InstanceSpec, create_instance
@@ -24,6 +24,7 @@ from marketplace.kernel import ids
 from marketplace.kernel.actors import Actor
 from marketplace.kernel.errors import OndolError, ValidationFailed
 from marketplace.kernel.money import won_text_from_micros
+from marketplace.kernel.pipelines import pipelined
 from marketplace.quotas.operations import QuotaDemand, release_quota, take_quota
 from marketplace.sovereignty.rules import Rule, Verdict
 from marketplace.sovereignty.texts import explain_refusal
@@ -145,16 +146,17 @@ def rent(*, actor: Actor, request: RentRequest, now: datetime) -> Instance:
         # What no payable seller offers cannot be placed, so no limit on it is held. Quota is locked before credit, hence twice.
         release_quota(holder_id=instance_id, now=now)
         take_quota(demand=_quota_demand(actor, project, payable, spec), holder_id=instance_id, now=now)
-    instance = create_instance(
-        actor=actor,
-        instance_id=instance_id,
-        tenant_id=project.tenant_id,
-        project_id=project.id,
-        spec=spec,
-        terms=[_term(priced) for priced in payable],
-        now=now,
-    )
-    take_hold(demand=demand, sellers=sellers, instance_id=instance_id, now=now)
+    with pipelined():
+        instance = create_instance(
+            actor=actor,
+            instance_id=instance_id,
+            tenant_id=project.tenant_id,
+            project_id=project.id,
+            spec=spec,
+            terms=[_term(priced) for priced in payable],
+            now=now,
+        )
+        take_first_hold(demand=demand, sellers=sellers, instance_id=instance_id, now=now)
     return instance
 
 

@@ -96,6 +96,31 @@ class TenantForeignKey(RunSQL):
         super().__init__(forward, f"ALTER TABLE {table} DROP CONSTRAINT {name}")
 
 
+class NewRevision(RunSQL):
+    """Give a topic another revision with each statement that changes the table, for readers that remember what they read.
+
+    Writers of a topic's tables wait for each other until they commit; readers never wait.
+    """
+
+    def __init__(self, table: str, *, topic: str) -> None:
+        """Compose the statements; see the class."""
+        forward = (
+            f"CREATE TRIGGER new_revision AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON {table} FOR EACH STATEMENT"
+            f" EXECUTE FUNCTION ondol_new_revision('{topic}')"
+        )
+        super().__init__(forward, f"DROP TRIGGER new_revision ON {table}")
+
+
+NEW_REVISION_FUNCTION: Final = """
+CREATE OR REPLACE FUNCTION ondol_new_revision() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public AS $body$
+BEGIN
+    UPDATE kernel_revision SET value = gen_random_uuid() WHERE topic = TG_ARGV[0];
+    RETURN NULL;
+END
+$body$
+"""
+
 APPEND_ONLY_FUNCTION: Final = """
 CREATE OR REPLACE FUNCTION ondol_append_only() RETURNS trigger LANGUAGE plpgsql AS $body$
 DECLARE

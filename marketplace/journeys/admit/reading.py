@@ -35,7 +35,6 @@ from marketplace.scheduling.queue import Running
 from marketplace.scheduling.shares import ShareBook
 from marketplace.scheduling.stock import Remainder, StockView
 from marketplace.scheduling.versions import read_ranges
-from marketplace.sovereignty.queries import list_requirements_in_force
 from marketplace.sovereignty.rules import (
     Assessment,
     CustomerFacts,
@@ -141,7 +140,7 @@ def _read(queued: Sequence[Instance], *, now: datetime) -> Queue:
     for instance in queued:
         classes = tuple(instance.project.data_classes)
         if classes not in rules:
-            rules[classes] = list_requirements_in_force(data_classes=classes, now=now)
+            rules[classes] = facts.requirements_in_force(data_classes=classes, now=now)
         customer = _customer(instance, assessments)
         considered.append(_consider(instance, terms[instance.id], facts, rules[classes], customer=customer, now=now))
     view = StockView(read_stock(now=now, silence=settings.CLUSTER_SILENCE))

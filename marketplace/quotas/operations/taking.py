@@ -13,6 +13,7 @@ from marketplace.kernel import ids
 from marketplace.kernel.errors import OndolError
 from marketplace.kernel.models import Severity
 from marketplace.kernel.notices import raise_notice, resolve_notice
+from marketplace.kernel.pipelines import pipelined
 from marketplace.quotas.holders import QuotaDemand
 from marketplace.quotas.models import Enforcement, Meter, Quota, QuotaHold, ScopeKind, SelectorKind
 from marketplace.quotas.operations.locking import apply_periods, share_tenant
@@ -62,8 +63,10 @@ def take_quota(*, demand: QuotaDemand, holder_id: UUID, now: datetime) -> None:
 
     Locks the tenant against new limits, then the applicable quota rows in order of id. Requires an open transaction.
     """
-    share_tenant(tenant_id=demand.tenant_id)
-    quotas = lock_applicable_quotas(demand=demand, now=now)
+    with pipelined():
+        # The rows are read by a statement of its own, so they are as they stand once the lock is held.
+        share_tenant(tenant_id=demand.tenant_id)
+        quotas = lock_applicable_quotas(demand=demand, now=now)
     full = [quota for quota in quotas if quota.used + amount_of(meter=quota.meter, demand=demand) > quota.limit]
     if full:
         held = QuotaHold.objects.filter(holder_id=holder_id, released_at__isnull=True)
