@@ -3,7 +3,9 @@
 import argparse
 import json
 import platform
+import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,21 +14,28 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.arena import Arena, arena
+from bench.catalogue import bench_catalogue
 from bench.figures import Figure
 from bench.listing import MACHINE, bench_list
 from bench.postings import bench_postings
 from bench.renting import bench_calls, bench_latency, bench_throughput
 from bench.running_cost import bench_running_cost
+from bench.usage_events import bench_usage_events
 
 BENCHES: dict[str, Callable[[Arena], list[Figure]]] = {
     "calls": bench_calls,
     "latency": bench_latency,
     "throughput": lambda place: [bench_throughput(place)],
-    "list": lambda place: [bench_list(place)],
+    "list": bench_list,
+    "usage": lambda place: bench_usage_events(stack=place.stack, environment=place.environment),
+    "catalogue": lambda _place: bench_catalogue(),
     "postings": lambda _place: bench_postings(),
 }
-ALONE: dict[str, Callable[[], list[Figure]]] = {"running-cost": bench_running_cost}
-"""Benches with a machine of their own, each run by itself and only when named, since loading its rows takes long."""
+ALONE: dict[str, Callable[[], list[Figure]]] = {
+    "running-cost": bench_running_cost,
+    "placements": lambda: _run_program("bench.placements"),
+}
+"""Benches with a machine of their own, each run by itself and only when named, since building its market takes long."""
 RESULTS = Path(__file__).with_name("results")
 
 
@@ -66,6 +75,14 @@ def _report(figures: list[Figure]) -> int:
     )
     sys.stdout.write(f"{target.relative_to(Path.cwd())}\n")
     return 0
+
+
+def _run_program(module: str) -> list[Figure]:
+    """The figures of a bench that is a process of its own and writes them as JSON."""
+    with tempfile.TemporaryDirectory() as directory:
+        target = Path(directory) / "figures.json"
+        subprocess.run([sys.executable, "-m", module, f"--json={target}"], check=True)
+        return [Figure(**item) for item in json.loads(target.read_text(encoding="utf-8"))]
 
 
 if __name__ == "__main__":

@@ -7,7 +7,9 @@ from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 
-from marketplace.config.wsgi import application
+from marketplace.config.wsgi import application  # isort: skip - sets Django up
+from marketplace.api.v1.instance_rendering import _render_text
+from marketplace.api.v1.instances import InstancesView
 
 __all__ = ["application", "urlpatterns"]
 
@@ -22,19 +24,30 @@ SELECT coalesce(json_agg(r), '[]')::text FROM (
             FROM instances_allocation a JOIN inventory_nodestock k ON k.id = a.stock_id JOIN inventory_node n ON n.id = k.node_id
             JOIN inventory_cluster c ON c.id = n.cluster_id JOIN inventory_site s ON s.id = c.site_id
             WHERE a.instance_id = i.id ORDER BY a.attempt DESC LIMIT 1) AS place
-    FROM instances_instance i WHERE i.tenant_id = %s ORDER BY i.id DESC LIMIT 20
+    FROM instances_instance i WHERE i.tenant_id = %s ORDER BY i.id DESC LIMIT 20 OFFSET %s
 ) r
 """
 
 
-def raw(_request: HttpRequest) -> HttpResponse:
+def raw(request: HttpRequest) -> HttpResponse:
     """Twenty rows as the database renders them."""
     tenant = os.environ["BENCH_TENANT"]
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT set_config('ondol.tenant', %s, true)", [tenant])
-        cursor.execute(SQL, [tenant])
+        cursor.execute(SQL, [tenant, 20 * int(request.GET.get("page", "0"))])
         return HttpResponse(cursor.fetchone()[0], content_type="application/json")
 
 
-urlpatterns = [path("raw", raw), path("", include(settings.ROOT_URLCONF))]
+def forgetful(request: HttpRequest) -> HttpResponse:
+    """Our own list with nothing rendered before, as for rows that were never asked for or that changed since."""
+    _render_text.cache_clear()
+    return _instances(request)
+
+
+_instances = InstancesView.as_view()
+urlpatterns = [
+    path("raw", raw),
+    path("forgetful", forgetful),
+    path("", include(settings.ROOT_URLCONF)),
+]
 settings.ROOT_URLCONF = __name__
