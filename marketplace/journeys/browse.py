@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from marketplace.journeys.availability import Asked, Market, open_market
-from marketplace.journeys.market_view import PricedOffer, view_market
+from marketplace.journeys.market_view import PricedOffer, read_market_facts, view_market
 from marketplace.journeys.version_filter import read_version_filter
 from marketplace.kernel.actors import Actor
 from marketplace.scheduling.availability import BY_RESERVATION, Availability, Band
@@ -64,7 +64,7 @@ def browse(*, actor: Actor, request: BrowseRequest, now: datetime) -> Browsed:
     require_permission(actor=actor, permission="offers.read")
     versions = read_version_filter(request.versions)
     project = get_project(actor=actor, project_id=request.project_id)
-    view = view_market(project=project, image=None, max_duration_s=None, now=now)
+    view = view_market(facts=read_market_facts(), project=project, image=None, max_duration_s=None, now=now)
     market = open_market(
         asked=Asked(
             tenant_id=project.tenant_id,

@@ -8,7 +8,7 @@ from marketplace.kernel.row_security import NewRevision
 class Migration(migrations.Migration):
     """Triggers on the tables that the market is read from."""
 
-    dependencies = [("inventory", "0008_self_metering"), ("kernel", "0006_revision")]
+    dependencies = [("inventory", "0009_outlook_and_access"), ("kernel", "0006_revision")]
 
     operations = [
         NewRevision(f"inventory_{table}", topic="market")
