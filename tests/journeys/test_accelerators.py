@@ -1,5 +1,6 @@
 """Partitions and NPUs on a real control plane: bound and run as GPUs are, by their vendors' own resource names, and metered."""
 
+import time
 from functools import partial
 
 from devstack.kubernetes.control_plane import Cluster
@@ -26,6 +27,7 @@ def test_partitions_and_npus_bind_run_and_are_metered(market: Market) -> None:
             assert pod["spec"]["nodeName"] == running["place"]["node"] == node
             limits = pod["spec"]["containers"][0]["resources"]["limits"]
             assert {name: value for name, value in limits.items() if "/" in name} == {resource: str(count)}
+        time.sleep(2)  # all have run for whole seconds
         for instance_id, (entry, *_rest) in zip(rented, asked, strict=True):
             entry.customer.act(instance_id, "end")
         for instance_id, (entry, cluster, _code, count, *_rest) in zip(rented, asked, strict=True):

@@ -40,7 +40,7 @@ def run(machine: Machine, *, how: settings) -> Counter[str]:
 def test_a_hundred_steps_in_the_market(machine: Machine) -> None:
     """The same ones at every run; and they lead somewhere."""
     happened = run(machine, how=QUICK)
-    assert {what for what in ("placed", "refused", "overcommitted") if happened[what] < 5} == set(), happened
+    assert {what for what in ("placed", "refused") if happened[what] < 5} == set(), happened
 
 
 @pytest.mark.long
