@@ -1,5 +1,6 @@
 """Tasks of the billing queue: ids in, one call."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -27,11 +28,7 @@ WATCH = system_actor("spend-watch")
 @shared_task(name="billing.meter_instances")
 def meter_instances(instance_ids: list[str]) -> None:
     """Bring some instances' usage up to their transitions. May be delivered any number of times."""
-    wanted = [UUID(instance_id) for instance_id in instance_ids]
-    for instance_id in wanted:
-        with as_actor(METER):
-            metering.meter_instance(instance_id=instance_id, now=clock.now())
-    watch.watch_instances(actor=WATCH, instance_ids=wanted, now=clock.now())
+    _meter_each([UUID(instance_id) for instance_id in instance_ids])
 
 
 @shared_task(name="billing.apply_outage")
@@ -45,10 +42,7 @@ def apply_usage_events(provider_id: str) -> int:
     """Meter every instance of which a provider has told usage that is not taken into account; how many."""
     with as_actor(METER):
         due = metering.list_told_of(provider_id=UUID(provider_id))
-    for instance_id in due:
-        with as_actor(METER):
-            metering.meter_instance(instance_id=instance_id, now=clock.now())
-    watch.watch_instances(actor=WATCH, instance_ids=due, now=clock.now())
+    _meter_each(due)
     return len(due)
 
 
@@ -66,11 +60,23 @@ def meter_due() -> int:
         apply_outage_to_usage(actor=METER, outage_id=outage_id, now=now)
     with as_actor(METER):
         due = [*metering.list_unmetered(), *metering.list_expired_unknown(now=now)]
-    for instance_id in due:
-        with as_actor(METER):
-            metering.meter_instance(instance_id=instance_id, now=clock.now())
-    watch.watch_instances(actor=WATCH, instance_ids=due, now=clock.now())
+    _meter_each(due)
     return len(due)
+
+
+def _meter_each(instance_ids: Sequence[UUID]) -> None:
+    """Meter each in a transaction of its own, then look at credit and budgets; what one raises is raised after the others' turn."""
+    poison: Exception | None = None
+    for instance_id in instance_ids:
+        try:
+            with as_actor(METER):
+                metering.meter_instance(instance_id=instance_id, now=clock.now())
+        except Exception as error:  # noqa: BLE001 - raised below: one poisoned instance must not keep the others unmetered
+            log.error("metering_failed", instance_id=str(instance_id), error=type(error).__name__)
+            poison = error
+    watch.watch_instances(actor=WATCH, instance_ids=instance_ids, now=clock.now())
+    if poison is not None:
+        raise poison
 
 
 @shared_task(name="billing.watch_tenant")
