@@ -9,7 +9,7 @@ import orjson
 from django.db import connection
 from django.db.models import QuerySet
 
-from marketplace.instances.models import Allocation, Instance, PlacementDecision, Transition
+from marketplace.instances.models import Instance, PlacementDecision, Transition
 from marketplace.kernel.actors import Actor
 from marketplace.kernel.errors import NotFound
 
@@ -212,16 +212,6 @@ def list_decisions(*, actor: Actor, instance_id: UUID) -> QuerySet[PlacementDeci
     """The instance's placement decisions, newest first; empty when it is not the actor's."""
     visible = list_instances(actor=actor).filter(id=instance_id).values("id")
     return PlacementDecision.objects.filter(instance_id__in=visible).order_by("-id")
-
-
-def find_live_allocation(*, actor: Actor, instance_id: UUID) -> Allocation | None:
-    """Devices promised now to rank 0, with node, cluster, site, offer and price; None while none are."""
-    visible = list_instances(actor=actor).filter(id=instance_id).values("id")
-    return (
-        Allocation.objects.filter(instance_id__in=visible, released_at__isnull=True, rank=0)
-        .select_related("stock__node__cluster__site", "stock__accelerator", "term__offer", "term__seller")
-        .first()
-    )
 
 
 def count_queued_before(*, since: datetime, instance_id: UUID) -> int:

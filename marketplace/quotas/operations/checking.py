@@ -16,7 +16,6 @@ from marketplace.quotas.operations.locking import lock_tenants
 from marketplace.quotas.operations.taking import amount_of, is_counted
 
 DRIFT_KEY: Final = "quota-drift"
-NAMED_MAX: Final = 20
 
 _TENANTS: Final = "SELECT DISTINCT tenant_id FROM quotas_quota ORDER BY tenant_id"
 
